@@ -1,0 +1,36 @@
+import type { Entry } from './entry.ts'
+
+const PRIORITIES = 10
+
+/** Waiting jobs: by priority, what was handed back before what arrived, each in order. */
+export class Lanes {
+  /** Two lanes a priority: handed back, arrived. A Map keeps its order and removes from the middle. */
+  readonly #lanes: readonly Map<string, Entry>[] = Array.from({ length: PRIORITIES * 2 }, () => new Map<string, Entry>())
+
+  get size(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.size, 0)
+  }
+
+  add(entry: Entry, { handedBack = false } = {}): void {
+    const priority = Math.min(entry.priority, PRIORITIES - 1)
+    this.#lanes[priority * 2 + (handedBack ? 0 : 1)]!.set(entry.uid, entry)
+  }
+
+  take(): Entry | undefined {
+    for (const lane of this.#lanes) {
+      for (const entry of lane.values()) {
+        lane.delete(entry.uid)
+        return entry
+      }
+    }
+    return undefined
+  }
+
+  remove({ uid }: Entry): void {
+    for (const lane of this.#lanes) if (lane.delete(uid)) return
+  }
+
+  *[Symbol.iterator](): Generator<Entry> {
+    for (const lane of this.#lanes) yield* lane.values()
+  }
+}

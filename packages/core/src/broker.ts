@@ -1,0 +1,148 @@
+import { Connection } from './connection.ts'
+import { checkRecord, whole } from './options.ts'
+import { Emitter, type BrokerEvents } from './events.ts'
+import { JobportError, toError } from './errors.ts'
+import { MAX_TIMER } from './deadline.ts'
+import { Queue, type QueueOptions } from './queue.ts'
+import { Worker, type StopOptions, type WorkerOptions } from './worker.ts'
+import type { Config } from './config.ts'
+import type { Driver, Features, QueueStatus } from './driver.ts'
+import type { Handlers } from './handlers.ts'
+
+export interface BrokerOptions {
+  /** Longest wait for the broker in any call, ms. Default 10,000. */
+  readonly deadline?: number
+  /** Features that the program cannot do without: an adapter that lacks one is refused with `NOT_SUPPORTED`. */
+  readonly require?: readonly (keyof Features)[]
+}
+
+export interface Health {
+  /** The broker answered, and every worker here consumes. */
+  readonly ok: boolean
+  /** Round trip to the broker, ms. */
+  readonly latency?: number
+  /** Product and version as the server tells them. */
+  readonly server?: string
+  /** Why the broker did not answer. */
+  readonly error?: Error
+  /** The queues that this broker object has used. */
+  readonly queues: Readonly<Record<string, QueueStatus>>
+  /** The workers of this broker object. */
+  readonly workers: readonly { readonly queue: string; readonly consuming: boolean; readonly running: number }[]
+}
+
+/** A connection to one broker; connects on first use. A process may hold several. */
+export class Broker extends Emitter<BrokerEvents> {
+  readonly #connection: Connection
+  readonly #deadline: number
+  readonly #queues = new Set<string>()
+  readonly #workers = new Set<Worker<never>>()
+  readonly #signals = new Map<NodeJS.Signals, () => void>()
+  #closed: Promise<void> | undefined
+
+  /** Throws `INVALID_ARGUMENT` on a bad option; what is wrong with `config` shows at first use. */
+  constructor(config?: Config, options: BrokerOptions = {}) {
+    super()
+    checkRecord(options, '', RULES)
+    this.#deadline = options.deadline ?? 10_000
+    const { require = [] } = options
+    this.#connection = new Connection(config, { deadline: this.#deadline, require }, {
+      down: (error) => this.emit('down', error),
+      up: () => this.emit('up'),
+      error: (error) => this.emit('error', error),
+    })
+  }
+
+  /** Connects now instead of on first use. */
+  async connect(): Promise<this> {
+    await this.#connection.connect()
+    return this
+  }
+
+  /** The adapter's driver, for what the portable API does not cover. Made, not necessarily connected. */
+  driver(): Promise<Driver> {
+    return this.#connection.driver()
+  }
+
+  queue<Jobs extends object = Record<string, unknown>>(name: string, options?: QueueOptions): Queue<Jobs> {
+    this.#connection.checkOpen()
+    const queue = new Queue<Jobs>(name, this.#connection, this.#deadline, options)
+    this.#queues.add(name)
+    return queue
+  }
+
+  worker<Jobs extends object = Record<string, unknown>>(queue: string, handlers: Handlers<Jobs>, options?: WorkerOptions): Worker<Jobs> {
+    this.#connection.checkOpen()
+    const worker = new Worker<Jobs>(queue, handlers, this.#connection, options)
+    this.#queues.add(queue)
+    this.#workers.add(worker as unknown as Worker<never>)
+    return worker
+  }
+
+  /** Never rejects: says whether the broker answers, not whether a socket is open. Ends within the deadline. */
+  async health(): Promise<Health> {
+    const workers = [...this.#workers].map(({ queue, consuming, running }) => ({ queue, consuming, running }))
+    try {
+      const latency = await this.#connection.ping()
+      const { server } = await this.#connection.connect()
+      const states = [...this.#queues].map(async (name) => [name, await this.#connection.admin(name, 'status', (admin) => admin.status())] as const)
+      const queues = Object.fromEntries(await Promise.all(states))
+      return { ok: workers.every(({ consuming }) => consuming), latency, server, queues, workers }
+    } catch (thrown) {
+      return { ok: false, error: toError(thrown), queues: {}, workers }
+    }
+  }
+
+  /** Closes gracefully on the first of these signals; the same signal again ends the process at once. */
+  closeOn(...signals: NodeJS.Signals[]): this {
+    for (const signal of signals) {
+      if (this.#signals.has(signal)) continue
+      const listener = (): void => this.#onSignal(signal)
+      this.#signals.set(signal, listener)
+      process.on(signal, listener)
+    }
+    return this
+  }
+
+  /**
+   * Stops the workers, gracefully for `timeout` ms, then disconnects. Idempotent; ends in time even if the broker is
+   * away. The process then exits by itself.
+   */
+  close(options: StopOptions = {}): Promise<void> {
+    this.#closed ??= this.#close(options)
+    return this.#closed
+  }
+
+  async #close(options: StopOptions): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
+    await this.#connection.close().catch((error: Error) => this.emit('error', error))
+    for (const [signal, listener] of this.#signals) process.off(signal, listener)
+  }
+
+  #onSignal(signal: NodeJS.Signals): void {
+    if (!this.#closed) return void this.close()
+    for (const [name, listener] of this.#signals) process.off(name, listener)
+    process.kill(process.pid, signal)
+  }
+}
+
+/** Connects to the broker that `config` names, or the environment. Rejects with a typed error within the deadline. */
+export async function connect(config?: Config, options?: BrokerOptions): Promise<Broker> {
+  const broker = new Broker(config, options)
+  try {
+    return await broker.connect()
+  } catch (error) {
+    await broker.close()
+    throw error
+  }
+}
+
+const RULES = {
+  deadline: whole(1, MAX_TIMER),
+  require: (value: unknown): void => {
+    if (Array.isArray(value) && value.every((feature) => FEATURES.has(feature))) return
+    throw new JobportError('INVALID_ARGUMENT', `require must be a list of ${[...FEATURES].join(', ')}`)
+  },
+}
+
+const FEATURES: ReadonlySet<unknown> = new Set<keyof Features>(['delay', 'dedup', 'priority', 'ordered', 'pause', 'cancel', 'inspect', 'durable'])

@@ -1,0 +1,115 @@
+import { createDriver, type Config } from './config.ts'
+import { within } from './deadline.ts'
+import { JobportError } from './errors.ts'
+import type { Driver, DriverListener, Features, QueueAdmin, ServerInfo } from './driver.ts'
+
+export interface ConnectionOptions {
+  /** ms. */
+  readonly deadline: number
+  readonly require: readonly (keyof Features)[]
+}
+
+/** One driver, made and connected when first needed: once, shared by all callers, tried again after a failure. */
+export class Connection {
+  readonly #config: Config | undefined
+  readonly #options: ConnectionOptions
+  readonly #listener: DriverListener
+  #making: Promise<Driver> | undefined
+  #driver: Driver | undefined
+  #connecting: Promise<ServerInfo> | undefined
+  #server: ServerInfo | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(config: Config | undefined, options: ConnectionOptions, listener: DriverListener) {
+    this.#config = config
+    this.#options = options
+    this.#listener = listener
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /** The driver, made but not necessarily connected. Throws `INVALID_CONFIG`, `ADAPTER_MISSING`, `NOT_SUPPORTED`, `CLOSED`. */
+  async driver(): Promise<Driver> {
+    this.checkOpen()
+    if (this.#driver) return this.#driver
+    this.#making ??= this.#make()
+    try {
+      this.#driver = await this.#making
+      return this.#driver
+    } finally {
+      this.#making = undefined
+    }
+  }
+
+  /** The server's facts, once connected. Throws `UNAVAILABLE` and the like; the next call tries again. */
+  async connect(): Promise<ServerInfo> {
+    const driver = await this.driver()
+    this.checkOpen()
+    if (this.#server) return this.#server
+    this.#connecting ??= within(this.#options.deadline, 'connecting', driver.connect(this.#listener)).catch((cause: unknown) => {
+      throw asUnavailable(driver.name, cause)
+    })
+    try {
+      this.#server = await this.#connecting
+      return this.#server
+    } finally {
+      this.#connecting = undefined
+    }
+  }
+
+  /** Costs a round trip; answers how long it took, ms. */
+  async ping(): Promise<number> {
+    const server = this.#server
+    const before = performance.now()
+    await this.connect()
+    if (server) await within(this.#options.deadline, 'a ping', (await this.driver()).connect(this.#listener))
+    return performance.now() - before
+  }
+
+  /** Runs `call` on the queue's admin, connected, within the deadline. */
+  async admin<T>(queue: string, what: string, call: (admin: QueueAdmin) => Promise<T>): Promise<T> {
+    const driver = await this.driver()
+    await this.connect()
+    return within(this.#options.deadline, `${what} on ${queue}`, call(driver.admin(queue)))
+  }
+
+  /** Throws `NOT_SUPPORTED` before any I/O. */
+  async need(feature: keyof Features): Promise<void> {
+    const driver = await this.driver()
+    requireFeature(driver, feature)
+  }
+
+  /** Idempotent; ends within 6 s whatever the driver does. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  checkOpen(): void {
+    if (this.#closing) throw new JobportError('CLOSED', 'the broker is closed')
+  }
+
+  async #make(): Promise<Driver> {
+    const driver = await createDriver(this.#config)
+    for (const feature of this.#options.require) requireFeature(driver, feature)
+    return driver
+  }
+
+  async #close(): Promise<void> {
+    const driver = this.#driver ?? (await this.#making?.catch(() => undefined))
+    if (driver) await within(6_000, 'closing', driver.close())
+  }
+}
+
+export function requireFeature(driver: Driver, feature: keyof Features): void {
+  if (driver.features[feature] !== false) return
+  throw new JobportError('NOT_SUPPORTED', `${driver.name} does not support '${feature}'`)
+}
+
+function asUnavailable(name: string, cause: unknown): JobportError {
+  if (cause instanceof JobportError && cause.code !== 'TIMEOUT') return cause
+  const { message } = cause as Error
+  return new JobportError('UNAVAILABLE', `${name} cannot be reached: ${message}`, { cause })
+}

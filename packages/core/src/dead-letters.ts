@@ -1,0 +1,84 @@
+import { v7 } from 'uuid'
+import { JobportError } from './errors.ts'
+import { viewOf, type JobPage, type JobView } from './job-view.ts'
+import { checkRecord, whole } from './options.ts'
+import { checkPage, type PageOptions } from './page.ts'
+import type { Connection } from './connection.ts'
+import type { Receipt } from './receipt.ts'
+
+const PAGE = 100
+
+/** The dead jobs of a queue. Several may share an id: `get`, `redrive` and `remove` mean the newest. */
+export class DeadLetters {
+  readonly #queue: string
+  readonly #connection: Connection
+
+  constructor(queue: string, connection: Connection) {
+    this.#queue = queue
+    this.#connection = connection
+  }
+
+  /** Newest first. */
+  async list(options: PageOptions = {}): Promise<JobPage> {
+    const page = checkPage(options)
+    const { jobs, ...rest } = await this.#connection.admin(this.#queue, 'deadLetters.list', (admin) => admin.list('dead', page))
+    return { ...rest, jobs: jobs.map((job) => viewOf(this.#queue, job)) }
+  }
+
+  async get(id: string): Promise<JobView | undefined> {
+    const job = await this.#connection.admin(this.#queue, 'deadLetters.get', (admin) => admin.get(id, 'dead'))
+    return job && viewOf(this.#queue, job)
+  }
+
+  /**
+   * Makes the job live again: same id, new uid, attempts and crashes from the start (or with other `attempts`).
+   * Throws `NOT_FOUND`, or `DUPLICATE` if the id is live.
+   */
+  async redrive(id: string, options: { readonly attempts?: number } = {}): Promise<Receipt> {
+    checkRecord(options, '', { attempts: whole(1, 1_000_000) })
+    const dead = await this.get(id)
+    const uid = v7()
+    const answer = dead ? await this.#redrive(dead.uid, { uid, ...options }) : 'missing'
+    if (answer === 'missing') throw new JobportError('NOT_FOUND', `no dead letter of id '${id}' in ${this.#queue}`, { id })
+    if (answer === 'duplicate') throw new JobportError('DUPLICATE', `id '${id}' is live in ${this.#queue}`, { id })
+    return { id, uid, added: true }
+  }
+
+  /** Redrives what is dead now. `skipped`: their ids are live. */
+  async redriveAll(): Promise<{ redriven: number; skipped: number }> {
+    const before = Date.now()
+    const total = { redriven: 0, skipped: 0 }
+    for await (const jobs of this.#pages()) {
+      const old = jobs.filter(({ diedAt }) => diedAt!.getTime() <= before)
+      const answers = await Promise.all(old.map(({ uid }) => this.#redrive(uid, { uid: v7() })))
+      total.redriven += answers.filter((answer) => answer === 'redriven').length
+      total.skipped += answers.filter((answer) => answer === 'duplicate').length
+    }
+    return total
+  }
+
+  /** `true` if there was one. */
+  async remove(id: string): Promise<boolean> {
+    const dead = await this.get(id)
+    if (!dead) return false
+    return this.#connection.admin(this.#queue, 'deadLetters.remove', (admin) => admin.remove(dead.uid, 'dead'))
+  }
+
+  /** Removes them all. Answers how many. */
+  async purge(): Promise<number> {
+    return this.#connection.admin(this.#queue, 'deadLetters.purge', (admin) => admin.purge('dead'))
+  }
+
+  async *#pages(): AsyncGenerator<readonly JobView[]> {
+    let cursor: string | undefined
+    do {
+      const page: JobPage = await this.list({ limit: PAGE, ...(cursor !== undefined && { cursor }) })
+      yield page.jobs
+      cursor = page.cursor
+    } while (cursor !== undefined)
+  }
+
+  #redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'> {
+    return this.#connection.admin(this.#queue, 'deadLetters.redrive', (admin) => admin.redrive(uid, as))
+  }
+}

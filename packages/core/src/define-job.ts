@@ -1,0 +1,69 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { JobportError } from './errors.ts'
+import { checkJobName, checkQueueName } from './names.ts'
+import { checkDefaults, type JobOptions } from './options.ts'
+import type { Job } from './job.ts'
+import type { Handler } from './middleware.ts'
+
+export interface JobDefinitionOptions<In, Out> extends JobOptions {
+  readonly name: string
+  /** The only queue that takes it. Default: any. */
+  readonly queue?: string
+  /**
+   * Any Standard Schema validator. It checks the payload before it is published, and again before it is handled: the
+   * payload travels as the caller gave it, the handler gets what the schema makes of it.
+   */
+  readonly schema?: StandardSchemaV1<In, Out>
+}
+
+/** A kind of job, shared by the code that adds it and the code that handles it. */
+export class JobDefinition<In = unknown, Out = In> {
+  readonly name: string
+  readonly queue: string | undefined
+  readonly options: JobOptions
+  readonly #schema: StandardSchemaV1<In, Out> | undefined
+
+  constructor({ name, queue, schema, ...options }: JobDefinitionOptions<In, Out>) {
+    checkJobName(name)
+    if (queue !== undefined) checkQueueName(queue)
+    checkDefaults(options)
+    this.name = name
+    this.queue = queue
+    this.options = options
+    this.#schema = schema
+  }
+
+  /** Binds a handler, for the list that `broker.worker` takes. */
+  handler<Result>(handler: Handler<Job<Out>, Result>): BoundJob {
+    return { definition: this as JobDefinition<unknown, unknown>, handler: handler as Handler }
+  }
+
+  /** What the schema makes of `data`. Throws `INVALID_ARGUMENT` with its issues, never with the payload. */
+  async validate(data: unknown): Promise<Out> {
+    if (!this.#schema) return data as Out
+    const result = await this.#schema['~standard'].validate(data)
+    if (!result.issues) return result.value
+    throw new JobportError('INVALID_ARGUMENT', `${this.name}: ${result.issues.map(describe).join('; ')}`)
+  }
+
+  /** Throws `INVALID_ARGUMENT` if the definition belongs to another queue. */
+  checkQueue(queue: string): void {
+    if (this.queue === undefined || this.queue === queue) return
+    throw new JobportError('INVALID_ARGUMENT', `job '${this.name}' belongs to queue '${this.queue}', not '${queue}'`)
+  }
+}
+
+export interface BoundJob {
+  readonly definition: JobDefinition<unknown, unknown>
+  readonly handler: Handler
+}
+
+/** Throws `INVALID_ARGUMENT` on a bad name or option. */
+export function defineJob<In = unknown, Out = In>(options: JobDefinitionOptions<In, Out>): JobDefinition<In, Out> {
+  return new JobDefinition(options)
+}
+
+function describe({ message, path = [] }: StandardSchemaV1.Issue): string {
+  const at = path.map((segment) => String(typeof segment === 'object' ? segment.key : segment)).join('.')
+  return at ? `${at}: ${message}` : message
+}

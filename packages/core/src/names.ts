@@ -1,0 +1,50 @@
+import { JobportError } from './errors.ts'
+
+/** The grammar of names, the same on all brokers; adapters encode what their broker cannot hold. */
+const QUEUE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+const HEADER = /^[a-z0-9-]{1,64}$/
+const CONTROL = /\p{Cc}/u
+const MAX_JOB_NAME = 100
+const MAX_ID_BYTES = 200
+const MAX_HEADERS = 64
+const MAX_HEADER_BYTES = 4_096
+
+export function checkQueueName(name: unknown): asserts name is string {
+  if (typeof name === 'string' && QUEUE.test(name)) return
+  throw invalid('queue name', name, 'must be 1–100 of A–Z a–z 0–9 . _ -, first a letter or digit')
+}
+
+export function checkJobName(name: unknown): asserts name is string {
+  const fits = isText(name) && name.length >= 1 && name.length <= MAX_JOB_NAME && name.trim() === name
+  if (!fits) throw invalid('job name', name, 'must be 1–100 characters, no control characters, no blank at either end')
+}
+
+export function checkId(id: unknown): asserts id is string {
+  if (isText(id) && id.length >= 1 && bytes(id) <= MAX_ID_BYTES) return
+  throw invalid('id', id, 'must be a string of 1–200 bytes of UTF-8 without control characters')
+}
+
+export function checkHeaders(headers: unknown): asserts headers is Record<string, string> {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) throw invalid('headers', headers, 'must be an object')
+  const entries = Object.entries(headers)
+  if (entries.length > MAX_HEADERS) throw invalid('headers', entries.length, `must be at most ${MAX_HEADERS}`)
+  for (const [name, value] of entries) {
+    if (!HEADER.test(name)) throw invalid('header name', name, 'must be 1–64 of a–z 0–9 -')
+    if (name.startsWith('jobport-')) throw invalid('header name', name, "must not begin with 'jobport-'")
+    if (isText(value) && bytes(value) <= MAX_HEADER_BYTES) continue
+    throw invalid(`header ${name}`, typeof value, 'must be a string up to 4 KiB without control characters')
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.isWellFormed() && !CONTROL.test(value)
+}
+
+function bytes(text: string): number {
+  return Buffer.byteLength(text)
+}
+
+function invalid(what: string, value: unknown, rule: string): JobportError {
+  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 60)) : String(value)
+  return new JobportError('INVALID_ARGUMENT', `${what} ${shown} ${rule}`)
+}

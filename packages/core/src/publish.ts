@@ -1,0 +1,81 @@
+import { within } from './deadline.ts'
+import { JobportError } from './errors.ts'
+import { requireFeature, type Connection } from './connection.ts'
+import type { Driver, Message, PublishResult, ServerInfo } from './driver.ts'
+import type { Receipt } from './receipt.ts'
+
+export interface Draft {
+  readonly message: Message
+  /** Never below the payload's size in bytes. */
+  readonly atMost: number
+}
+
+/** What a driver gets beyond the deadline to say what it knows, ms. */
+const GRACE = 200
+
+/** One receipt or error per draft, in order, within the deadline. What the adapter lacks is refused before any I/O. */
+export async function publish(
+  connection: Connection,
+  queue: string,
+  drafts: readonly Draft[],
+  deadline: number,
+): Promise<(Receipt | JobportError)[]> {
+  const driver = await connection.driver()
+  for (const { message } of drafts) checkFeatures(driver, message)
+  if (drafts.length === 0) return []
+  const start = performance.now()
+  const server = await within(deadline, 'connecting', connection.connect()).catch((error: JobportError) => {
+    throw error.code === 'TIMEOUT' ? new JobportError('UNAVAILABLE', `${driver.name} cannot be reached: ${error.message}`) : error
+  })
+  for (const draft of drafts) checkSize(draft, server)
+  const messages = drafts.map(({ message }) => message)
+  const results = await confirmed(driver, queue, messages, Math.max(1, deadline - (performance.now() - start)))
+  return results.map((result, i) => receiptOf(messages[i]!, result))
+}
+
+/** The driver's word, or `unknown` for all if it gives none in time. */
+async function confirmed(driver: Driver, queue: string, messages: readonly Message[], ms: number): Promise<PublishResult[]> {
+  const abort = new AbortController()
+  const timer = setTimeout(() => abort.abort(new JobportError('TIMEOUT', `no confirmation within ${Math.round(ms)} ms`)), ms)
+  try {
+    return await within(ms + GRACE, 'publishing', driver.publish(queue, messages, { signal: abort.signal }))
+  } catch (error) {
+    return messages.map(() => ({ status: 'unknown', error: error as JobportError }))
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function receiptOf({ id, uid }: Message, result: PublishResult): Receipt | JobportError {
+  switch (result.status) {
+    case 'added':
+      return { id, added: true, uid }
+    case 'duplicate':
+      // its own uid: the driver met an earlier write of this same add
+      return { id, added: result.uid === uid, ...(result.uid !== undefined && { uid: result.uid }) }
+    case 'rejected':
+      return new JobportError(result.error.code, `job '${id}' was not stored: ${result.error.message}`, { id, cause: result.error })
+    case 'unknown':
+      return new JobportError('UNCONFIRMED', `job '${id}' may or may not have been stored: ${result.error.message}`, { id, cause: result.error })
+  }
+}
+
+function checkFeatures(driver: Driver, { delay, priority, dedup }: Message): void {
+  const { features } = driver
+  if (delay !== undefined) requireFeature(driver, 'delay')
+  if (priority !== undefined) requireFeature(driver, 'priority')
+  if (dedup !== undefined) requireFeature(driver, 'dedup')
+  if (features.delay && delay !== undefined && delay > features.delay.max) {
+    throw new JobportError('INVALID_ARGUMENT', `delay must be at most ${features.delay.max} ms on ${driver.name}`)
+  }
+  if (features.dedup && dedup && dedup.ttl > features.dedup.maxTtl) {
+    throw new JobportError('INVALID_ARGUMENT', `dedup.ttl must be at most ${features.dedup.maxTtl} ms on ${driver.name}`)
+  }
+}
+
+function checkSize({ message, atMost }: Draft, { maxPayload }: ServerInfo): void {
+  if (atMost <= maxPayload) return
+  const size = Buffer.byteLength(JSON.stringify(message.data))
+  if (size <= maxPayload) return
+  throw new JobportError('PAYLOAD_TOO_LARGE', `the payload of '${message.name}' has ${size} bytes; the server takes ${maxPayload}`)
+}

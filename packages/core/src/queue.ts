@@ -1,0 +1,171 @@
+import { v7 } from 'uuid'
+import { DeadLetters } from './dead-letters.ts'
+import { ENVELOPE_VERSION } from './envelope.ts'
+import { JobportError } from './errors.ts'
+import { normalise } from './json.ts'
+import { checkJobName, checkQueueName } from './names.ts'
+import { checkAddOptions, checkDeadline, checkDefaults, checkRecord, type AddOptions, type JobOptions } from './options.ts'
+import { publish, type Draft } from './publish.ts'
+import { viewOf, type JobPage, type JobView } from './job-view.ts'
+import { checkPage, type PageOptions } from './page.ts'
+import { JobDefinition } from './define-job.ts'
+import type { Connection } from './connection.ts'
+import type { Features, JobState, QueueAdmin } from './driver.ts'
+import type { Receipt } from './receipt.ts'
+
+export interface QueueOptions {
+  /** Used where `add` is not told otherwise. They travel with each job. */
+  readonly defaults?: JobOptions
+  /** Longest wait for the broker's confirmation, ms. Default: the broker's. */
+  readonly deadline?: number
+}
+
+export interface NewJob<Name extends string = string, Data = unknown> {
+  readonly name: Name
+  readonly data: Data
+  readonly options?: AddOptions
+}
+
+type Counts = { -readonly [State in JobState]: number }
+
+/** The producing and tending side of a named queue. `Jobs` maps job names to payloads. */
+export class Queue<Jobs extends object = Record<string, unknown>> {
+  readonly name: string
+  readonly deadLetters: DeadLetters
+  readonly #connection: Connection
+  readonly #defaults: JobOptions
+  readonly #deadline: number
+
+  /** Made by `broker.queue`. */
+  constructor(name: string, connection: Connection, brokerDeadline: number, options: QueueOptions = {}) {
+    checkQueueName(name)
+    checkRecord(options, '', { defaults: checkDefaults, deadline: checkDeadline })
+    const { defaults = {}, deadline = brokerDeadline } = options
+    this.name = name
+    this.#connection = connection
+    this.#defaults = defaults
+    this.#deadline = deadline
+    this.deadLetters = new DeadLetters(name, connection)
+  }
+
+  /**
+   * Resolves once the broker has stored the job durably. `added: false`: a live job, or a dedup window, holds the id.
+   * Rejects with `UNCONFIRMED` if it may or may not have been stored: adding again with the same given id is safe.
+   */
+  add<Name extends keyof Jobs & string>(name: Name, data: Jobs[Name], options?: AddOptions): Promise<Receipt>
+  add<In, Out>(job: JobDefinition<In, Out>, data: In, options?: AddOptions): Promise<Receipt>
+  async add(job: string | JobDefinition, data: unknown, options: AddOptions = {}): Promise<Receipt> {
+    const draft = this.#draft(job, data, options)
+    if (job instanceof JobDefinition) await job.validate(data)
+    const [outcome] = await publish(this.#connection, this.name, [draft], options.deadline ?? this.#deadline)
+    if (outcome instanceof JobportError) throw outcome
+    return outcome!
+  }
+
+  /** Not atomic. One receipt per job, in order, or `PARTLY_ADDED` with the receipts and the failures by index. */
+  async addMany<Name extends keyof Jobs & string>(
+    jobs: readonly NewJob<Name, Jobs[Name]>[],
+    { deadline = this.#deadline }: { readonly deadline?: number } = {},
+  ): Promise<Receipt[]> {
+    checkDeadline(deadline)
+    if (!Array.isArray(jobs)) throw new JobportError('INVALID_ARGUMENT', 'addMany takes a list of { name, data, options? }')
+    const drafts = jobs.map((job, index) => this.#draftAt(index, job))
+    const outcomes = await publish(this.#connection, this.name, drafts, deadline)
+    const failures = new Map<number, JobportError>()
+    const receipts = outcomes.map((outcome, index) => {
+      if (!(outcome instanceof JobportError)) return outcome
+      failures.set(index, outcome)
+      return undefined
+    })
+    if (failures.size === 0) return receipts as Receipt[]
+    const [first] = failures.values()
+    throw new JobportError('PARTLY_ADDED', `${failures.size} of ${jobs.length} jobs were not added: ${first!.message}`, { receipts, failures })
+  }
+
+  /** The live job that holds the id, or its newest dead letter. `features.inspect: 'given'` knows no id that core made. */
+  async get<Name extends keyof Jobs & string>(id: string): Promise<JobView<Jobs[Name]> | undefined> {
+    const live = await this.#admin('inspect', 'get', (admin) => admin.get(id, 'live'))
+    return live ? viewOf(this.name, live) : ((await this.deadLetters.get(id)) as JobView<Jobs[Name]> | undefined)
+  }
+
+  /** A page of jobs in one state, in a stable order. Jobs that move while you page may be missed or seen twice. */
+  async list(state: JobState, options: PageOptions = {}): Promise<JobPage> {
+    if (state === 'dead') return this.deadLetters.list(options)
+    if (!LIVE.has(state)) throw new JobportError('INVALID_ARGUMENT', `state must be waiting, delayed, active or dead`)
+    const page = await this.#admin('inspect', 'list', (admin) => admin.list(state, checkPage(options)))
+    return { ...page, jobs: page.jobs.map((job) => viewOf(this.name, job)) }
+  }
+
+  /** `true`: it was waiting or delayed and will never run. `false`: it is active, already settled, or unknown. */
+  async remove(id: string): Promise<boolean> {
+    return this.#admin('cancel', 'remove', (admin) => admin.remove(id, 'live'))
+  }
+
+  /** Removes all waiting and delayed jobs, nothing else. Answers how many. */
+  async purge(): Promise<number> {
+    return this.#admin('cancel', 'purge', (admin) => admin.purge('live'))
+  }
+
+  /** Exact when nothing moves. */
+  async counts(): Promise<Counts> {
+    return this.#connection.admin(this.name, 'counts', (admin) => admin.counts())
+  }
+
+  /** For all processes, restarts included. Once it resolved nothing starts anywhere; running jobs finish, retries wait. */
+  async pause(): Promise<void> {
+    await this.#admin('pause', 'pause', (admin) => admin.pause())
+  }
+
+  async resume(): Promise<void> {
+    await this.#admin('pause', 'resume', (admin) => admin.resume())
+  }
+
+  async isPaused(): Promise<boolean> {
+    const { paused } = await this.#admin('pause', 'isPaused', (admin) => admin.status())
+    return paused
+  }
+
+  /** Removes the queue, all its jobs and its dead letters from the broker. */
+  async drop(): Promise<void> {
+    await this.#connection.admin(this.name, 'drop', (admin) => admin.drop())
+  }
+
+  async #admin<T>(feature: keyof Features, what: string, call: (admin: QueueAdmin) => Promise<T>): Promise<T> {
+    await this.#connection.need(feature)
+    return this.#connection.admin(this.name, what, call)
+  }
+
+  #draftAt(index: number, job: NewJob): Draft {
+    try {
+      return this.#draft(job?.name, job?.data, job?.options ?? {})
+    } catch (error) {
+      const { code, message } = error as JobportError
+      throw new JobportError(code, `job ${index}: ${message}`)
+    }
+  }
+
+  /** A message with all that the caller decided, detached from the caller's objects. */
+  #draft(job: string | JobDefinition, data: unknown, options: AddOptions): Draft {
+    checkAddOptions(options)
+    if (job instanceof JobDefinition) job.checkQueue(this.name)
+    const name = job instanceof JobDefinition ? job.name : job
+    checkJobName(name)
+    const uid = v7()
+    const normal = normalise(data)
+    const all: AddOptions = { ...this.#defaults, ...(job instanceof JobDefinition ? job.options : {}), ...options }
+    const { id = uid, attempts = 1, backoff, timeout, priority, headers = {}, dedup } = all
+    const addedAt = Date.now()
+    const delay = Math.ceil(all.at ? all.at.getTime() - addedAt : (all.delay ?? 0))
+    const message = {
+      version: ENVELOPE_VERSION, id, uid, name, data: normal.data, headers: { ...headers }, addedAt, attempts,
+      ...(backoff && { backoff: { ...backoff } }),
+      ...(timeout !== undefined && { timeout }),
+      ...(delay > 0 && { delay }),
+      ...(priority && { priority }),
+      ...(dedup && { dedup: { ttl: dedup.ttl } }),
+    }
+    return { message, atMost: normal.atMost }
+  }
+}
+
+const LIVE: ReadonlySet<string> = new Set(['waiting', 'delayed', 'active'])
