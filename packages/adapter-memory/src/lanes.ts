@@ -11,7 +11,7 @@ export class Lanes {
     return this.#lanes.reduce((sum, lane) => sum + lane.size, 0)
   }
 
-  add(entry: Entry, { handedBack = false } = {}): void {
+  add(entry: Entry, { handedBack = false }: { readonly handedBack?: boolean } = {}): void {
     const priority = Math.min(entry.priority, PRIORITIES - 1)
     this.#lanes[priority * 2 + (handedBack ? 0 : 1)]!.set(entry.uid, entry)
   }
