@@ -97,7 +97,7 @@ export class Consuming {
   }
 
   #watch(): void {
-    if (!this.#consumer || this.alive) return
+    if (this.#starting || !this.#consumer || this.alive) return
     const silent = this.#consumer
     this.#consumer = undefined
     this.#options.onError(new JobportError('UNAVAILABLE', `${this.#queue}: no sign of life from the broker for ${SILENCE} ms; consuming anew`))

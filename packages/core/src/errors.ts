@@ -55,11 +55,11 @@ export class JobportError extends Error {
   override readonly name = 'JobportError'
   readonly code: ErrorCode
   /** Of `UNCONFIRMED`, `REJECTED` and `DUPLICATE`: the job's id. */
-  readonly id?: string
+  declare readonly id?: string
   /** Of `PARTLY_ADDED`: by index, one per job that was added. */
-  readonly receipts?: readonly (Receipt | undefined)[]
+  declare readonly receipts?: readonly (Receipt | undefined)[]
   /** Of `PARTLY_ADDED`: by index, one per job that was not. */
-  readonly failures?: ReadonlyMap<number, JobportError>
+  declare readonly failures?: ReadonlyMap<number, JobportError>
 
   constructor(code: ErrorCode, message: string, { cause, id, receipts, failures }: Details = {}) {
     super(redact(message), cause === undefined ? undefined : { cause: withoutSecrets(cause) })
@@ -96,9 +96,9 @@ export class RetryError extends Error {
   }
 }
 
-/** Takes user names and passwords out of URLs, wherever they stand in `text`. */
+/** Takes user names and passwords out of URLs, wherever they stand in `text`; rather too much than too little. */
 export function redact(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/?#\s]*@/gi, '$1***@')
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)\S*@/gi, '$1***@')
 }
 
 /** Native errors can hold credentials in the text and, as ioredis does with AUTH, in the command they quote. */

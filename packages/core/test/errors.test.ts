@@ -1,0 +1,29 @@
+import { inspect } from 'node:util'
+import { expect } from 'chai'
+import { JobportError } from '@jobport/core'
+import { redact, toJobError } from '@jobport/core/driver'
+import { toError } from '../src/errors.ts'
+
+describe('errors', () => {
+  it('take credentials out of URLs, wherever they stand', () => {
+    expect(redact('connect redis://user:canary@host:1/0 failed')).to.equal('connect redis://***@host:1/0 failed')
+    expect(redact('amqps://:canary@h and nats+tls://canary@h')).not.to.include('canary')
+    expect(redact('redis://u:p/canary@host, redis://u:can#ary?@host')).not.to.match(/canary|can#ary/)
+    expect(redact('see https://host/path and mail a@b')).to.equal('see https://host/path and mail a@b')
+  })
+
+  it('show no credential, not in the message, not in the cause, not in the command that a client quotes', () => {
+    const native = Object.assign(new Error('WRONGPASS at redis://u:canary@h'), { command: { name: 'auth', args: ['u', 'canary'] } })
+    const error = new JobportError('ACCESS_DENIED', `redis://u:canary@h refused`, { cause: native })
+    expect(inspect(error, { depth: 9, showHidden: true })).not.to.include('canary')
+    expect(error.cause).to.equal(native)
+  })
+
+  it('make an Error of anything that was thrown', () => {
+    const circle: { self?: unknown } = {}
+    circle.self = circle
+    for (const thrown of ['text', 5, null, undefined, circle, Symbol('s'), Object.create(null)]) {
+      expect(toJobError(toError(thrown))).to.have.property('message').that.is.a('string')
+    }
+  })
+})

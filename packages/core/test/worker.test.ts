@@ -1,0 +1,152 @@
+import { mock } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect } from 'chai'
+import { Broker, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
+import { ENVELOPE_VERSION } from '@jobport/core/driver'
+import { ScriptedDriver } from './scripted-driver.ts'
+
+type AnyJobs = Record<string, unknown>
+
+describe('worker, on scripted deliveries', () => {
+  let driver: ScriptedDriver
+  let broker: Broker
+  let errors: Error[]
+
+  const work = async (handlers: Handlers<AnyJobs>, options?: WorkerOptions): Promise<Worker<AnyJobs>> => {
+    const worker = broker.worker('q', handlers, options)
+    worker.on('error', (error) => errors.push(error))
+    await worker.ready()
+    return worker
+  }
+
+  beforeEach(() => {
+    driver = new ScriptedDriver()
+    broker = new Broker(driver)
+    errors = []
+  })
+
+  afterEach(async () => {
+    await broker.close({ timeout: 100 })
+  })
+
+  it('makes a job dead when it has cost more workers than allowed, without running it', async () => {
+    const ran: string[] = []
+    const dead: string[] = []
+    const worker = await work((job) => void ran.push(job.uid), { crashLimit: 2 })
+    worker.on('dead', (job, _error, reason) => dead.push(`${job.uid} ${reason}`))
+    driver.deliver('over', { crashes: 3 })
+    expect(await driver.outcomeOf('over')).to.deep.include({ type: 'dead', reason: 'crashes' })
+    driver.deliver('at', { crashes: 2 })
+    expect(await driver.outcomeOf('at')).to.deep.include({ type: 'complete' })
+    expect(ran).to.deep.equal(['at'])
+    expect(dead).to.deep.equal(['over crashes'])
+  })
+
+  it('runs a job that was in flight at two crashes alone: what has not started goes back, what runs is waited for', async () => {
+    const running = new Set<string>()
+    const seen: string[][] = []
+    const release = Promise.withResolvers<void>()
+    await work(async (job) => {
+      running.add(job.uid)
+      seen.push([...running])
+      if (job.uid === 'first') await release.promise
+      await turn()
+      running.delete(job.uid)
+    }, { concurrency: 10 })
+    driver.deliver('first')
+    await turn()
+    driver.deliver('suspect', { crashes: 2 })
+    driver.deliver('innocent', { crashes: 0 })
+    driver.deliver('another suspect', { crashes: 3 })
+    expect(await driver.outcomeOf('innocent')).to.deep.equal({ type: 'release' })
+    expect(await driver.outcomeOf('another suspect')).to.deep.equal({ type: 'release' })
+    expect(driver.consuming).to.equal(false)
+    expect(seen).to.deep.equal([['first']])
+    release.resolve()
+    expect(await driver.outcomeOf('suspect')).to.include({ type: 'complete' })
+    expect(seen).to.deep.equal([['first'], ['suspect']])
+    await turn()
+    expect(driver.consuming, 'consumes again').to.equal(true)
+    expect(driver.consumed).to.equal(2)
+  })
+
+  it('gives a waiting suspect back when it stops', async () => {
+    const worker = await work(async (job) => {
+      if (job.uid === 'slow') await new Promise(() => {})
+    }, { concurrency: 2 })
+    driver.deliver('slow')
+    await turn()
+    driver.deliver('suspect', { crashes: 2 })
+    await worker.stop({ timeout: 20 })
+    expect(await driver.outcomeOf('slow')).to.deep.equal({ type: 'release' })
+    expect(await driver.outcomeOf('suspect')).to.deep.equal({ type: 'release' })
+  })
+
+  it('hands back a job of a newer version and says so', async () => {
+    const worker = await work(() => {
+      throw new Error('must not run')
+    })
+    driver.deliver('newer', {}, { version: ENVELOPE_VERSION + 1 })
+    await worker.stop()
+    expect(await driver.outcomeOf('newer')).to.deep.equal({ type: 'release' })
+    expect(errors.map((error) => error.message).join()).to.include(`version ${ENVELOPE_VERSION + 1}`)
+  })
+
+  it('makes an undecodable job dead, reason invalid, and one without a handler, reason unknown', async () => {
+    await work({ known: () => 1 })
+    driver.deliver('garbled', { invalid: { name: 'JobportError', message: 'not JSON' } })
+    driver.deliver('stranger')
+    expect(await driver.outcomeOf('garbled')).to.deep.include({ type: 'dead', reason: 'invalid' })
+    expect(await driver.outcomeOf('stranger')).to.deep.include({ type: 'dead', reason: 'unknown' })
+  })
+
+  it('aborts the handler when the lease is lost, settles nothing, and says so', async () => {
+    const aborted = Promise.withResolvers<unknown>()
+    const lost = new AbortController()
+    await work((_job, signal) => new Promise(() => signal.addEventListener('abort', () => aborted.resolve(signal.reason))))
+    driver.deliver('taken', { lost: lost.signal })
+    await turn()
+    lost.abort()
+    expect(await aborted.promise).to.have.property('code', 'LEASE_LOST')
+    await turn()
+    expect(driver.settled).to.deep.equal([])
+    expect(errors).to.have.length(1)
+    expect(errors[0]).to.include({ code: 'LEASE_LOST', id: 'taken' })
+  })
+
+  it('tells of a stalled job once, and of nothing when its settlement fails', async () => {
+    const heard: string[] = []
+    const worker = await work(() => 1)
+    worker.on('stalled', (job) => heard.push(`stalled ${job.uid}`))
+    worker.on('completed', (job) => heard.push(`completed ${job.uid}`))
+    driver.deliver('again', { crashes: 1, stalled: true })
+    await driver.outcomeOf('again')
+    driver.deliver('refused', { settle: async () => Promise.reject(new Error('refused')) })
+    for (let i = 0; i < 5; i++) await turn()
+    expect(heard).to.deep.equal(['stalled again', 'completed again'])
+    expect(errors.map((error) => error.message)).to.deep.equal(['refused'])
+  })
+
+  it('consumes anew when the broker has been silent for 30 s', async () => {
+    mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1_000_000 })
+    try {
+      let contact = Date.now()
+      driver.lastContact = () => contact
+      await work(() => 1)
+      await turn()
+      mock.timers.tick(29_000)
+      expect(driver.consumed).to.equal(1)
+      mock.timers.tick(1_000)
+      mock.timers.tick(5_000)
+      contact = Date.now()
+      for (let i = 0; i < 5; i++) await turn()
+      expect(driver.consumed).to.equal(2)
+      expect(errors[0]).to.have.property('code', 'UNAVAILABLE')
+      mock.timers.tick(20_000)
+      await turn()
+      expect(driver.consumed).to.equal(2)
+    } finally {
+      mock.timers.reset()
+    }
+  })
+})
