@@ -1,0 +1,18 @@
+import { step } from './step.ts'
+
+// Everything that can be judged without running a job. All steps run, so that one look shows all that is wrong.
+
+const steps: [title: string, command: string][] = [
+  ['code blocks of the documents', 'node scripts/code-blocks.ts'],
+  ['types', 'tsc -b'],
+  ['lint', 'oxlint'],
+  ['format', 'biome format'],
+  ['budgets', 'node scripts/budgets.ts'],
+  ['unused files, exports and dependencies', 'knip'],
+  ['packages', 'node scripts/packaging.ts'],
+  ['features table', 'node scripts/features.ts --check'],
+]
+
+let good = true
+for (const [title, command] of steps) good = (await step(title, command)) && good
+process.exitCode = good ? 0 : 1

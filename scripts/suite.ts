@@ -1,0 +1,75 @@
+import { execSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { runMocha } from './mocha-run.ts'
+import { lanes, readAdapters, type BrokerName, type Lane } from './test-files.ts'
+import type { Tally } from './tally.ts'
+
+// npm test -- [--repeat 20] [--grep 'ID-K'] [test files]        ADAPTERS=memory,bullmq limits it
+
+const VARIABLES: Record<BrokerName, string> = { redis: 'REDIS_URL', postgres: 'POSTGRES_URL' }
+
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+
+const tally = { passed: 0, failed: 0, skipped: 0 }
+try {
+  await main()
+} catch (error) {
+  tally.failed += 1
+  console.error(error instanceof Error ? error.message : error)
+}
+const skipped = tally.skipped === 0 ? '' : `, ${tally.skipped} skipped`
+console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`)
+process.exitCode = tally.failed === 0 && tally.passed > 0 ? 0 : 1
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { repeat: { type: 'string', default: '1' }, grep: { type: 'string', short: 'g' } },
+  })
+  const repeat = Number(values.repeat)
+  if (!Number.isInteger(repeat) || repeat < 1) throw new Error(`--repeat takes a number from 1, not '${values.repeat}'`)
+  const adapters = readAdapters(process.env['ADAPTERS'])
+  const chosen = lanes(adapters, positionals)
+  execSync('tsc -b tsconfig.build.json', { stdio: 'inherit' })
+  const flags = [...(values.grep === undefined ? [] : ['--grep', values.grep]), ...(process.env['CI'] ? ['--forbid-only'] : [])]
+
+  await withBrokers(new Set(chosen.flatMap(({ brokers }) => brokers)), async (urls) => {
+    const env = { ...process.env, ...urls, ADAPTERS: adapters.join() }
+    for (let round = 1; round <= repeat && !interrupted.signal.aborted; round++) {
+      if (repeat > 1) console.log(`Round ${round} of ${repeat}`)
+      for (const counts of await runLanes(chosen, flags, env)) add(counts)
+    }
+  })
+}
+
+/** Starts each broker once for the whole run. One that cannot be had fails the run: nothing is skipped. */
+async function withBrokers(names: Set<BrokerName>, run: (urls: Record<string, string>) => Promise<void>): Promise<void> {
+  if (names.size === 0) return run({})
+  const { openBroker } = await import('@jobport/brokers')
+  const opened = await Promise.allSettled([...names].map(async (name) => ({ name, broker: await openBroker(name) })))
+  const running = opened.filter((result) => result.status === 'fulfilled').map(({ value }) => value)
+  try {
+    const failure = opened.find((result) => result.status === 'rejected')
+    if (failure) throw failure.reason
+    await run(Object.fromEntries(running.map(({ name, broker }) => [VARIABLES[name], broker.url])))
+  } finally {
+    await Promise.all(running.map(({ broker }) => broker.close()))
+  }
+}
+
+async function runLanes(chosen: readonly Lane[], flags: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally[]> {
+  const run = ({ files }: Lane, hold: boolean): Promise<Tally> =>
+    runMocha([...flags, ...files], { env, signal: interrupted.signal, hold })
+  if (availableParallelism() > 1) return Promise.all(chosen.map((lane, index) => run(lane, index < chosen.length - 1)))
+  const tallies: Tally[] = []
+  for (const lane of chosen) tallies.push(await run(lane, false))
+  return tallies
+}
+
+function add({ passed, failed, skipped: pending }: Tally): void {
+  tally.passed += passed
+  tally.failed += failed
+  tally.skipped += pending
+}

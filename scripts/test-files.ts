@@ -1,0 +1,51 @@
+import { globSync } from 'node:fs'
+import { relative } from 'node:path'
+
+const PATTERNS = ['packages/*/test/**/*.test.ts', 'brokers/test/**/*.test.ts', 'examples/**/*.test.ts']
+
+/** What each adapter needs to run its tests. A new adapter: one line here. */
+const ADAPTERS: Record<string, readonly BrokerName[]> = {
+  memory: [],
+  bullmq: ['redis', 'postgres'],
+}
+
+export type BrokerName = 'redis' | 'postgres'
+
+/** Files that run in one process, one after the other; lanes run side by side. */
+export interface Lane {
+  readonly name: string
+  readonly files: readonly string[]
+  readonly brokers: readonly BrokerName[]
+}
+
+/** Reads `memory,bullmq`. Absent: all of them. Throws on an unknown name. */
+export function readAdapters(names: string | undefined): string[] {
+  const known = Object.keys(ADAPTERS)
+  if (names === undefined || names.trim() === '') return known
+  const chosen = names.split(',').map((name) => name.trim())
+  const unknown = chosen.filter((name) => !known.includes(name))
+  if (unknown.length > 0) throw new Error(`ADAPTERS: unknown ${unknown.join(', ')}; known: ${known.join(', ')}`)
+  return chosen
+}
+
+/** Splits `chosen`, or else all test files of `adapters`, by whether they need a running broker. */
+export function lanes(adapters: readonly string[], chosen: readonly string[]): Lane[] {
+  const files = chosen.length > 0 ? chosen.map((file) => relative('.', file)) : globSync(PATTERNS).toSorted()
+  const allowed = files.filter((file) => chosen.length > 0 || belongs(file, adapters))
+  const brokers = [...new Set(adapters.flatMap((name) => ADAPTERS[name] ?? []))]
+  return [
+    { name: 'alone', files: allowed.filter((file) => !needsBroker(file)), brokers: [] },
+    { name: 'on brokers', files: allowed.filter(needsBroker), brokers },
+  ].filter(({ files }) => files.length > 0)
+}
+
+/** Files outside the adapters' folders belong to every choice, the broker helper's only to one that needs a broker. */
+function belongs(file: string, adapters: readonly string[]): boolean {
+  const adapter = /^packages\/adapter-(\w+)\//.exec(file)?.[1]
+  if (adapter !== undefined) return adapters.includes(adapter)
+  return !file.startsWith('brokers/') || adapters.some((name) => (ADAPTERS[name] ?? []).length > 0)
+}
+
+function needsBroker(file: string): boolean {
+  return !/^packages\/(core|conformance|adapter-memory)\//.test(file)
+}
