@@ -52,7 +52,8 @@ function receiptOf({ id, uid }: Message, result: PublishResult): Receipt | Jobpo
       return { id, added: true, uid }
     case 'duplicate':
       // its own uid: the driver met an earlier write of this same add
-      return { id, added: result.uid === uid, ...(result.uid !== undefined && { uid: result.uid }) }
+      if (result.uid === uid) return { id, added: true, uid }
+      return { id, added: false, ...(result.uid !== undefined && { uid: result.uid }) }
     case 'rejected':
       return new JobportError(result.error.code, `job '${id}' was not stored: ${result.error.message}`, { id, cause: result.error })
     case 'unknown':

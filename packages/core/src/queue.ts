@@ -20,11 +20,10 @@ export interface QueueOptions {
   readonly deadline?: number
 }
 
-export interface NewJob<Name extends string = string, Data = unknown> {
-  readonly name: Name
-  readonly data: Data
-  readonly options?: AddOptions
-}
+/** A job for `addMany`. Each name brings its own payload. */
+export type NewJob<Jobs extends object = Record<string, unknown>> = {
+  [Name in keyof Jobs & string]: { readonly name: Name; readonly data: Jobs[Name]; readonly options?: AddOptions }
+}[keyof Jobs & string]
 
 type Counts = { -readonly [State in JobState]: number }
 
@@ -63,8 +62,8 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   }
 
   /** Not atomic. One receipt per job, in order, or `PARTLY_ADDED` with the receipts and the failures by index. */
-  async addMany<Name extends keyof Jobs & string>(
-    jobs: readonly NewJob<Name, Jobs[Name]>[],
+  async addMany(
+    jobs: readonly NewJob<Jobs>[],
     { deadline = this.#deadline }: { readonly deadline?: number } = {},
   ): Promise<Receipt[]> {
     checkDeadline(deadline)

@@ -1,8 +1,5 @@
 /** What `add` answers. */
-export interface Receipt {
-  readonly id: string
-  /** `false`: a live job, or a dedup window, holds the id; nothing was stored. */
-  readonly added: boolean
-  /** The new job's, or the holder's where the broker tells. */
-  readonly uid?: string
-}
+export type Receipt =
+  | { readonly id: string; readonly added: true; readonly uid: string }
+  /** A live job, or a dedup window, holds the id; nothing was stored. `uid` is the holder's, where the broker tells. */
+  | { readonly id: string; readonly added: false; readonly uid?: string }
