@@ -72,7 +72,7 @@ export class DeadLetters {
   async *#pages(): AsyncGenerator<readonly JobView[]> {
     let cursor: string | undefined
     do {
-      const page: JobPage = await this.list({ limit: PAGE, ...(cursor !== undefined && { cursor }) })
+      const page: JobPage = await this.list({ limit: PAGE, cursor })
       yield page.jobs
       cursor = page.cursor
     } while (cursor !== undefined)

@@ -3,8 +3,8 @@ import { JobportError } from './errors.ts'
 export interface PageOptions {
   /** Jobs per page, at most 1,000. Default 100. */
   readonly limit?: number
-  /** From the page before. */
-  readonly cursor?: string
+  /** From the page before. `undefined`: the first page. */
+  readonly cursor?: string | undefined
 }
 
 /** Throws `INVALID_ARGUMENT`. */
