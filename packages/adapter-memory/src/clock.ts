@@ -1,5 +1,5 @@
 /** Longest wait that Node's timers hold, ms. */
-const MAX_TIMER = 2 ** 31 - 1
+export const MAX_TIMER: number = 2 ** 31 - 1
 
 export interface Clock {
   /** Epoch ms. */
@@ -8,7 +8,10 @@ export interface Clock {
   at(when: number, run: () => void): () => void
 }
 
-/** Real time. Node's timers may fire a fraction early, so what is not due yet is set again. */
+/**
+ * Real time. Node's timers may fire a fraction early, so what is not due yet is set again. They hold no process open:
+ * a connected driver does.
+ */
 export const realClock: Clock = {
   now: Date.now,
   at(when, run) {
@@ -16,9 +19,9 @@ export const realClock: Clock = {
     const wait = (): void => {
       const left = when - Date.now()
       if (left <= 0) return run()
-      timer = setTimeout(wait, Math.min(left, MAX_TIMER))
+      timer = setTimeout(wait, Math.min(left, MAX_TIMER)).unref()
     }
-    timer = setTimeout(wait, Math.min(Math.max(0, when - Date.now()), MAX_TIMER))
+    timer = setTimeout(wait, Math.min(Math.max(0, when - Date.now()), MAX_TIMER)).unref()
     return () => clearTimeout(timer)
   },
 }

@@ -1,5 +1,5 @@
 import { MemoryAdmin } from './admin.ts'
-import { realClock } from './clock.ts'
+import { MAX_TIMER, realClock } from './clock.ts'
 import { readOptions, type MemoryOptions } from './options.ts'
 import { openStore, type MemoryStore } from './store.ts'
 import type {
@@ -27,6 +27,8 @@ export class MemoryDriver implements Driver {
   /** The embedded broker itself. */
   readonly client: MemoryStore
   readonly #maxPayload: number
+  /** What a socket is elsewhere: the process stays until `close`. */
+  #open: NodeJS.Timeout | undefined
 
   /** Throws `INVALID_CONFIG`. */
   constructor(config: string | MemoryOptions = {}) {
@@ -36,6 +38,7 @@ export class MemoryDriver implements Driver {
   }
 
   async connect(): Promise<ServerInfo> {
+    this.#open ??= setInterval(() => {}, MAX_TIMER)
     return { server: 'memory', maxPayload: this.#maxPayload }
   }
 
@@ -60,6 +63,8 @@ export class MemoryDriver implements Driver {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#open)
+    this.#open = undefined
     this.client.disconnect(this)
   }
 
