@@ -1,0 +1,52 @@
+import { ask } from './probe.ts'
+import { findProgram, versionOf } from './programs.ts'
+import type { Recipe, Settings } from './recipe.ts'
+
+const OLDEST = 7
+
+const SETTINGS: Settings = {
+  save: '',
+  appendonly: 'yes',
+  appendfsync: 'everysec',
+  'maxmemory-policy': 'noeviction',
+}
+
+export const redis: Recipe = {
+  name: 'redis',
+  title: 'Redis',
+  variable: 'REDIS_URL',
+  usualPort: 6379,
+  url: (host, port) => `redis://${host}:${port}`,
+  async answers(host, port, signal) {
+    const reply = (await ask(host, port, 'PING\r\n', signal)).toString()
+    return reply.startsWith('+PONG') || reply.startsWith('-NOAUTH')
+  },
+  container: {
+    image: 'redis:8',
+    port: 6379,
+    environment: {},
+    command: (settings) => ['redis-server', ...flags({ ...SETTINGS, 'protected-mode': 'no', ...settings })],
+    ready: /Ready to accept connections/,
+  },
+  local: {
+    packages: ['redis-server'],
+    programs: ['usr/bin/redis-server', 'usr/bin/redis-cli'],
+    install: ['apt-get install redis-server', 'brew install redis'],
+    async find() {
+      const folder = findProgram('redis-server')
+      return folder && (await versionOf(`${folder}/redis-server`)) >= OLDEST ? folder : undefined
+    },
+    unprivileged: false,
+    prepare: () => Promise.resolve(),
+    command: ({ programs, data }, port, settings) => [
+      `${programs}/redis-server`,
+      ...flags({ bind: '127.0.0.1', port: String(port), dir: data, ...SETTINGS, ...settings }),
+    ],
+    stopSignal: 'SIGTERM',
+    endSignal: 'SIGKILL',
+  },
+}
+
+function flags(settings: Settings): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
+}
