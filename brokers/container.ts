@@ -9,8 +9,7 @@ import { orphans, stateFile } from './state.ts'
 
 const PULL_DEADLINE = 180_000
 const START_DEADLINE = 60_000
-/** Seconds between SIGTERM and SIGKILL. */
-const STOP_PATIENCE = 20
+const STOP_DEADLINE = 20_000
 
 type Container = ReturnType<ContainerRuntimeClient['container']['getById']>
 
@@ -85,6 +84,7 @@ class ContainerHandle implements Handle {
   readonly url: string
   readonly host: string
   readonly port: number
+  readonly #recipe: Recipe
   readonly #container: Container
   readonly #forget: () => void
 
@@ -92,6 +92,7 @@ class ContainerHandle implements Handle {
     this.url = recipe.url(host, port)
     this.host = host
     this.port = port
+    this.#recipe = recipe
     this.#container = container
     const state = stateFile(recipe.name, this.url, kept)
     state.write({ container: container.id })
@@ -103,12 +104,16 @@ class ContainerHandle implements Handle {
   }
 
   async stop(): Promise<void> {
-    await this.#container.stop({ t: STOP_PATIENCE }).catch(unlessSo)
+    await this.#container.kill({ signal: this.#recipe.stopSignal })
+    const late = delay(STOP_DEADLINE, 'late' as const, { ref: false })
+    if ((await Promise.race([this.#ended(), late])) !== 'late') return
+    await this.kill()
+    throw new Error(`${this.#recipe.title} did not stop within ${STOP_DEADLINE} ms and was killed`)
   }
 
   async kill(): Promise<void> {
     await this.#container.kill()
-    await this.#container.wait({ condition: 'not-running' })
+    await this.#ended()
   }
 
   async pause(): Promise<void> {
@@ -131,6 +136,10 @@ class ContainerHandle implements Handle {
   async failure(): Promise<string | undefined> {
     const { State: state } = await this.#container.inspect()
     return state.Running ? undefined : `its container ended with code ${state.ExitCode}, see docker logs ${this.#container.id}`
+  }
+
+  async #ended(): Promise<void> {
+    await this.#container.wait({ condition: 'not-running' })
   }
 }
 

@@ -71,7 +71,7 @@ class LocalHandle implements Handle {
 
   async stop(): Promise<void> {
     const all = this.#family()
-    signalAll(all.slice(0, 1), this.#recipe.local.stopSignal)
+    signalAll(all.slice(0, 1), this.#recipe.stopSignal)
     if (await haveEnded(all, STOP_DEADLINE)) return
     await killAll(all)
     throw new Error(`${this.#recipe.title} did not stop within ${STOP_DEADLINE} ms and was killed\n${this.#tail()}`)

@@ -18,6 +18,7 @@ export const postgres: Recipe = {
   title: 'PostgreSQL',
   variable: 'POSTGRES_URL',
   usualPort: 5432,
+  stopSignal: 'SIGINT',
   url: (host, port) => `postgres://postgres@${host}:${port}/${DATABASE}`,
   async answers(host, port, signal) {
     const [type] = await ask(host, port, startup(), signal)
@@ -51,7 +52,6 @@ export const postgres: Recipe = {
       ...['-D', data, '-p', String(port)],
       ...flags({ listen_addresses: '127.0.0.1', unix_socket_directories: '', ...SETTINGS, ...settings }),
     ],
-    stopSignal: 'SIGINT',
     endSignal: 'SIGQUIT',
     /** Its lock file, which it removes when it ends in order, names a segment of shared memory. */
     discard(data) {

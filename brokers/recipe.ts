@@ -9,6 +9,8 @@ export interface Recipe {
   /** The variable of the environment that holds a URL. */
   readonly variable: string
   readonly usualPort: number
+  /** Ends it in order, its clients notwithstanding. */
+  readonly stopSignal: NodeJS.Signals
   url(host: string, port: number): string
   /** Whether it serves requests at this moment, asked over a connection of its own. Rejects or answers false if not. */
   answers(host: string, port: number, signal: AbortSignal): Promise<boolean>
@@ -38,8 +40,6 @@ export interface LocalRecipe {
   /** Makes the data, once, in an empty folder that belongs to it. */
   prepare(place: Place): Promise<void>
   command(place: Place, port: number, settings: Settings): string[]
-  /** Ends it in order. */
-  readonly stopSignal: NodeJS.Signals
   /** Ends it at once. */
   readonly endSignal: NodeJS.Signals
   /** Gives back what the system still keeps for a server that was killed, and no process holds. */

@@ -16,6 +16,7 @@ export const redis: Recipe = {
   title: 'Redis',
   variable: 'REDIS_URL',
   usualPort: 6379,
+  stopSignal: 'SIGTERM',
   url: (host, port) => `redis://${host}:${port}`,
   async answers(host, port, signal) {
     const reply = (await ask(host, port, 'PING\r\n', signal)).toString()
@@ -42,7 +43,6 @@ export const redis: Recipe = {
       `${programs}/redis-server`,
       ...flags({ bind: '127.0.0.1', port: String(port), dir: data, ...SETTINGS, ...settings }),
     ],
-    stopSignal: 'SIGTERM',
     endSignal: 'SIGKILL',
   },
 }
