@@ -11,7 +11,7 @@ export interface Handle {
   resume(): Promise<void>
   /** Ends it, paused or not, and removes what it left. */
   remove(): Promise<void>
-  /** As `remove`, as well as it goes without waiting: this process is about to exit. */
+  /** As `remove`, as well as it goes at once: this process is about to exit. */
   abandon(): void
   /** Why it ended although nobody asked it to, with the end of its log; absent while it runs. */
   failure(): Promise<string | undefined>

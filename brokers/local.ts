@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { OpenOptions } from './broker.ts'
 import type { Handle } from './handle.ts'
 import { freePort } from './ports.ts'
-import { endAll, family, haveEnded, identify, isAlive, killAll, signalAll, signalEnd, type ProcessIdentity } from './processes.ts'
+import { endAll, endAllNow, family, haveEnded, identify, isAlive, killAll, signalAll, type ProcessIdentity } from './processes.ts'
 import { obtainPrograms } from './programs.ts'
 import type { Account, Place, Recipe } from './recipe.ts'
 import { stateFile, sweep, type StateFile } from './state.ts'
@@ -99,7 +99,7 @@ class LocalHandle implements Handle {
   }
 
   abandon(): void {
-    signalEnd(this.#family(), this.#recipe.local.endSignal)
+    endAllNow(this.#family(), this.#recipe.local.endSignal)
     this.#clear()
   }
 

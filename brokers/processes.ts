@@ -22,7 +22,7 @@ export function isAlive({ pid, since }: ProcessIdentity): boolean {
 
 /** The process and all that descend from it, parents first. */
 export function family({ pid }: ProcessIdentity): ProcessIdentity[] {
-  const parents = new Map(allPids().map((each) => [each, look(each)?.parent]))
+  const parents = readParents()
   const found = [pid]
   for (const parent of found) for (const [child, its] of parents) if (its === parent) found.push(child)
   return found.map(identify).filter((identity) => identity !== undefined)
@@ -50,7 +50,7 @@ export async function haveEnded(processes: readonly ProcessIdentity[], deadline:
 }
 
 /** Asks the first to end and wakes those that are frozen. */
-export function signalEnd(all: readonly ProcessIdentity[], signal: NodeJS.Signals): void {
+function signalEnd(all: readonly ProcessIdentity[], signal: NodeJS.Signals): void {
   signalAll(all.slice(0, 1), signal)
   signalAll(all, 'SIGCONT')
 }
@@ -61,6 +61,15 @@ export async function endAll(all: readonly ProcessIdentity[], signal: NodeJS.Sig
   if (!(await haveEnded(all, 10_000))) await killAll(all)
 }
 
+/** The same for a process in its last moment: it blocks. */
+export function endAllNow(all: readonly ProcessIdentity[], signal: NodeJS.Signals): void {
+  signalEnd(all, signal)
+  const end = Date.now() + 2_000
+  const clock = new Int32Array(new SharedArrayBuffer(4))
+  while (all.some(isAlive) && Date.now() < end) Atomics.wait(clock, 0, 0, 10)
+  signalAll(all, 'SIGKILL')
+}
+
 /** Ends them without asking. A frozen process ends too. */
 export async function killAll(processes: readonly ProcessIdentity[]): Promise<void> {
   signalAll(processes, 'SIGKILL')
@@ -68,30 +77,43 @@ export async function killAll(processes: readonly ProcessIdentity[]): Promise<vo
   throw new Error(`Processes ${processes.map(({ pid }) => pid).join(', ')} survive SIGKILL`)
 }
 
-/** A process that has ended but was not yet waited for counts as gone. */
-function look(pid: number): { parent: number; since: string } | undefined {
+/** A process that has ended counts as gone before its parent has heard of it. */
+function look(pid: number): { since: string } | undefined {
   try {
-    const [state, parent, since] = PROC ? readProc(pid) : readPs(pid)
-    return state.startsWith('Z') ? undefined : { parent: Number(parent), since }
+    const { gone, since } = PROC ? readProc(pid) : readPs(pid)
+    return gone ? undefined : { since }
   } catch {
     return undefined
   }
 }
 
-function readProc(pid: number): [state: string, parent: string, since: string] {
+/** While other threads of a process end, which may take longer, it still holds its ports. */
+function readProc(pid: number): { gone: boolean; since: string; parent: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return [fields[0] ?? '', fields[1] ?? '', fields[19] ?? '']
+  return { gone: fields[0] === 'Z' && Number(fields[17]) <= 1, since: fields[19] ?? '', parent: Number(fields[1]) }
 }
 
-function readPs(pid: number): [state: string, parent: string, since: string] {
-  const [state = '', parent = '', ...since] = ps('-o', 'stat=,ppid=,lstart=', '-p', String(pid)).trim().split(/\s+/)
-  return [state, parent, since.join(' ')]
+function readPs(pid: number): { gone: boolean; since: string } {
+  const [state = '', ...since] = ps('-o', 'stat=,lstart=', '-p', String(pid)).trim().split(/\s+/)
+  return { gone: state.startsWith('Z'), since: since.join(' ') }
 }
 
-function allPids(): number[] {
-  const names = PROC ? readdirSync('/proc') : ps('-axo', 'pid=').split('\n')
-  return names.map(Number).filter((pid) => pid > 0)
+/** The parent of every process. */
+function readParents(): [pid: number, parent: number][] {
+  if (PROC) return readdirSync('/proc').map(Number).filter(Boolean).flatMap(parentOf)
+  return ps('-axo', 'pid=,ppid=')
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number) as [number, number])
+}
+
+function parentOf(pid: number): [pid: number, parent: number][] {
+  try {
+    return [[pid, readProc(pid).parent]]
+  } catch {
+    return []
+  }
 }
 
 function ps(...args: string[]): string {

@@ -1,0 +1,60 @@
+import { Redis } from 'ioredis'
+import { Client as Connection } from 'pg'
+import type { RunningBroker } from '@jobport/brokers'
+
+/** What any client of any broker can do here. Each call has a connection of its own. */
+export interface Client {
+  write(value: string): Promise<void>
+  /** Gives up after `deadline`, ms. */
+  read(deadline?: number): Promise<string | undefined>
+  /** A setting of the server, by its own name. */
+  setting(name: string): Promise<string | undefined>
+}
+
+const DEADLINE = 10_000
+
+export function clientOf({ name, url }: Pick<RunningBroker, 'name' | 'url'>): Client {
+  return name === 'redis' ? redisClient(url) : postgresClient(url)
+}
+
+function redisClient(url: string): Client {
+  const use = async <Answer>(work: (redis: Redis) => Promise<Answer>, deadline = DEADLINE): Promise<Answer> => {
+    const deadlines = { connectTimeout: deadline, commandTimeout: deadline }
+    const redis = new Redis(url, { ...deadlines, lazyConnect: true, retryStrategy: () => null })
+    redis.on('error', () => {})
+    try {
+      await redis.connect()
+      return await work(redis)
+    } finally {
+      redis.disconnect()
+    }
+  }
+  return {
+    write: (value) => use(async (redis) => void (await redis.set('value', value))),
+    read: (deadline) => use(async (redis) => (await redis.get('value')) ?? undefined, deadline),
+    setting: (name) => use(async (redis) => (await redis.config('GET', name))[1]),
+  }
+}
+
+function postgresClient(connectionString: string): Client {
+  const use = async (text: string, values: string[] = [], deadline = DEADLINE): Promise<string | undefined> => {
+    const deadlines = { connectionTimeoutMillis: deadline, query_timeout: deadline }
+    const client = new Connection({ ...deadlines, connectionString })
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      const { rows } = await client.query<{ value: string }>(text, values)
+      return rows[0]?.value
+    } finally {
+      await client.end()
+    }
+  }
+  return {
+    async write(value) {
+      await use('CREATE TABLE IF NOT EXISTS stored (value text)')
+      await use('INSERT INTO stored VALUES ($1)', [value])
+    },
+    read: (deadline) => use('SELECT value FROM stored', [], deadline),
+    setting: (name) => use('SELECT current_setting($1) AS value', [name]),
+  }
+}
