@@ -28,6 +28,9 @@ export async function makeContainer(recipe: Recipe, { port, settings = {} }: Ope
     .withWaitStrategy(Wait.forLogMessage(ready))
     .withStartupTimeout(START_DEADLINE)
     .start()
+    .catch((error: unknown) => {
+      throw new Error(`a container of ${image} did not start: ${reason(error)}`, { cause: error })
+    })
   return new ContainerHandle(recipe, client.container.getById(started.getId()), started.getHost(), outside, kept)
 }
 
@@ -50,7 +53,7 @@ async function engine(): Promise<ContainerRuntimeClient> {
   try {
     return await getContainerRuntimeClient()
   } catch (error) {
-    throw new Error('no container engine answers', { cause: error })
+    throw new NoEngine('no container engine answers', { cause: error })
   }
 }
 
@@ -67,17 +70,17 @@ async function obtainImage({ image }: ContainerRuntimeClient, name: ImageName): 
     await Promise.race([image.pull(name), late])
     if (!(await image.exists(name))) throw new Error('the engine could not pull it')
   } catch (error) {
-    throw new ImageMissing(name.string, error)
+    throw new Error(`image ${name.string} cannot be had: ${reason(error)}`, { cause: error })
   } finally {
     given.abort()
   }
 }
 
-/** An engine answers, but the image can be had neither from it nor from elsewhere. */
-export class ImageMissing extends Error {
-  constructor(image: string, cause: unknown) {
-    super(`image ${image} cannot be had: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
+/** There is nobody to ask for a container: on such a machine, other ways are the usual ones. */
+export class NoEngine extends Error {}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message.trim() : String(error)
 }
 
 class ContainerHandle implements Handle {

@@ -1,5 +1,5 @@
 import { WAYS, type BrokerName, type OpenOptions, type RunningBroker, type Way } from './broker.ts'
-import { ImageMissing, makeContainer } from './container.ts'
+import { makeContainer, NoEngine } from './container.ts'
 import { NamedBrokerError, openFromEnvironment } from './environment.ts'
 import type { Handle } from './handle.ts'
 import { makeLocal } from './local.ts'
@@ -30,8 +30,8 @@ export async function open(name: BrokerName, options: OpenOptions, kept: boolean
       if (error instanceof NamedBrokerError) throw error
       const message = error instanceof Error ? error.message : String(error)
       failures.push(`  ${way}: ${message}`)
-      if (error instanceof ImageMissing && ways.includes('local'))
-        warnOnce(`${message}\nUsing a ${recipe.title} of this machine instead.`)
+      const surprising = way === 'container' && !(error instanceof NoEngine) && ways.includes('local')
+      if (surprising) warnOnce(`Using a ${recipe.title} of this machine: ${message}`)
     }
   }
   throw new Error([`No ${recipe.title} to be had.`, ...failures, ...remedies(recipe)].join('\n'))
