@@ -1,0 +1,157 @@
+import { JobportError, type Consumer, type Delivery, type Json } from '@jobport/core/driver'
+import { WaitingError } from 'bullmq'
+import { within } from './deadline.ts'
+import { isLeaseLost, toJobportError } from './faults.ts'
+import { LeasedJob } from './leased-job.ts'
+import { fromJob, hasGivenId, isOurs } from './mapping.ts'
+import type { LeaseWorker, NativeJob } from './lease-worker.ts'
+import type { Ledger } from './ledger.ts'
+import type { Note } from './note.ts'
+import type { Subscription } from './store.ts'
+
+export interface ConsumerOptions {
+  readonly lockDuration: number
+  readonly deliver: (delivery: Delivery) => void
+  readonly onError: (error: Error) => void
+  readonly onEnd: () => void
+}
+
+const LONGEST_PULSE = 5_000
+const READY_DEADLINE = 4_500
+const RETURN_DEADLINE = 2_500
+const CLOSE_DEADLINE = 1_500
+const PAUSE_DEADLINE = 5_000
+
+/** A BullMQ worker whose jobs core runs. */
+export class BullMQConsumer implements Consumer {
+  lastContact: number = Date.now()
+  readonly #worker: LeaseWorker
+  readonly #ledger: Ledger
+  readonly #ping: () => Promise<unknown>
+  readonly #options: ConsumerOptions
+  readonly #held = new Map<string, LeasedJob>()
+  readonly #closing = new AbortController()
+  readonly #pulse: NodeJS.Timeout
+  #pinging = false
+  #stopped = false
+  #paused = false
+  #closed: Promise<void> | undefined
+
+  constructor(subscribe: (process: (job: NativeJob) => Promise<Json>) => Subscription, options: ConsumerOptions) {
+    const { worker, ledger, ping } = subscribe((job) => this.#process(job))
+    this.#worker = worker
+    this.#ledger = ledger
+    this.#ping = ping
+    this.#options = options
+    worker.ledger = ledger
+    worker.on('error', (error) => this.#report(error))
+    worker.on('locksRenewed', ({ jobIds }) => this.#renewed(jobIds))
+    worker.on('lockRenewalFailed', (uids) => uids.forEach((uid) => this.#held.get(uid)?.lose()))
+    worker.on('stalled', (uid) => this.#held.get(uid)?.lose())
+    this.#pulse = setInterval(() => this.#beat(), Math.min(options.lockDuration / 4, LONGEST_PULSE)).unref()
+  }
+
+  /** Begins. Rejects with `UNAVAILABLE`, and is then closed, if the store cannot be reached soon. */
+  async start(): Promise<void> {
+    try {
+      await within(READY_DEADLINE, 'consuming', this.#worker.waitUntilReady())
+    } catch (error) {
+      await this.close()
+      throw toJobportError(error, 'consuming')
+    }
+    this.lastContact = Date.now()
+    void this.#worker.run().catch((error: Error) => this.#report(error))
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    // BullMQ waits for the jobs in hand, and for ever if its connection is gone
+    const paused = within(PAUSE_DEADLINE, 'pausing', this.#worker.pause()).catch(() => {})
+    void paused.then(() => {
+      this.#paused = true
+      this.#retire()
+    })
+  }
+
+  /** Hands everything back. Ends within 4 s whatever the store does. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    await this.stop()
+    const returned = Promise.all([...this.#held.values()].map((job) => job.giveBack()))
+    await within(RETURN_DEADLINE, 'handing jobs back', returned).catch((error: Error) => this.#report(error))
+    this.#closing.abort()
+    clearInterval(this.#pulse)
+    await within(CLOSE_DEADLINE, 'closing a worker', this.#worker.close(true)).catch((error: Error) => this.#report(error))
+    this.#options.onEnd()
+  }
+
+  async #process(job: NativeJob): Promise<Json> {
+    const uid = job.id!
+    const note = await this.#recall(job)
+    if (this.#stopped) {
+      await job.moveToWait(job.token).catch((error: Error) => this.#report(error))
+      throw new WaitingError()
+    }
+    // an earlier delivery of this job to this very worker, which was too busy to notice that it lost it
+    this.#held.get(uid)?.lose()
+    const leased = new LeasedJob(job, { worker: this.#worker, ledger: this.#ledger, note, signal: this.#closing.signal })
+    this.#held.set(uid, leased)
+    void leased.over.then(() => {
+      if (this.#held.get(uid) === leased) this.#held.delete(uid)
+      this.#retire()
+    })
+    this.#options.deliver(leased)
+    return leased.processed
+  }
+
+  /** Once stopped, the worker is needed only for the leases in hand. */
+  #retire(): void {
+    if (this.#paused && this.#held.size === 0) void this.close()
+  }
+
+  /** A first delivery has nothing to recall, and costs nothing. */
+  async #recall(job: NativeJob): Promise<Note> {
+    const { message } = fromJob(job)
+    const isKeyed = hasGivenId(message) && isOurs(job)
+    if (job.stalledCounter === 0 && !(isKeyed && job.attemptsStarted > 1)) return {}
+    const lease = { uid: job.id!, token: job.token! }
+    return this.#ledger.recall(lease, isKeyed ? message.id : undefined).catch((error: Error) => {
+      this.#report(error)
+      return {}
+    })
+  }
+
+  #renewed(uids: readonly string[]): void {
+    const now = Date.now()
+    for (const uid of uids) {
+      const job = this.#held.get(uid)
+      if (job) job.renewedAt = now
+    }
+  }
+
+  /** Gives up leases that nobody has renewed in time, and listens whether the store is still there. */
+  #beat(): void {
+    const overdue = Date.now() - this.#options.lockDuration
+    for (const job of this.#held.values()) if (job.renewedAt < overdue) job.lose()
+    if (this.#pinging) return
+    this.#pinging = true
+    this.#ping()
+      .then(() => {
+        if (this.#worker.isAlive) this.lastContact = Date.now()
+      })
+      .catch((error: Error) => this.#report(error))
+      .finally(() => (this.#pinging = false))
+  }
+
+  /** A lease lost is told by the delivery itself; a connection lost, by the driver. */
+  #report(error: Error): void {
+    if (this.#closing.signal.aborted || isLeaseLost(error)) return
+    const told = toJobportError(error, 'a worker')
+    if (told.code !== 'UNAVAILABLE' || error instanceof JobportError) this.#options.onError(told)
+  }
+}

@@ -1,0 +1,109 @@
+import { Worker, type IQueueBackend, type Job, type JobJson } from 'bullmq'
+import { markUnreadable } from './mapping.ts'
+import type { Ledger } from './ledger.ts'
+
+export type NativeJob = Job<unknown, unknown, string>
+
+/** What a plain worker of the queue writes on a job that it found stalled too often. The crash limit is core's. */
+const STALLED_TOO_OFTEN = 'job stalled more than allowable limit'
+/** So that a dead connection is noticed; s. */
+const LONGEST_WAIT = 10
+/** BullMQ gives a wait up one second after its time, and then repairs the connection; ms. */
+const OVERTIME = 3_000
+
+/** BullMQ's worker, made to survive records that it cannot parse, and leases of its own that overlap. */
+export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend> {
+  /** Set before `run`. */
+  ledger: Ledger | undefined
+  /** Until when the wait for a job that is under way must have ended, epoch ms. */
+  declare waitsUntil: number | undefined
+  readonly #leases = new Map<string, NativeJob>()
+
+  /** Its loop turns: it runs jobs, or waits for one that can still come. */
+  get isAlive(): boolean {
+    return this.isRunning() && (this.waitsUntil === undefined || Date.now() < this.waitsUntil)
+  }
+
+  override get maximumBlockTimeout(): number {
+    return Math.min(super.maximumBlockTimeout, LONGEST_WAIT)
+  }
+
+  /** Renews the lease from now on, as BullMQ does while it processes a job. */
+  renew(job: NativeJob): void {
+    this.lockManager.trackJob(job.id!, job.token!, Date.now())
+  }
+
+  /** The job that a parse error has hidden: it is active under `token`. In the shape of BullMQ's answers. */
+  async salvage(token: string): Promise<[JobJson, string, 0, 0] | undefined> {
+    const raw = await this.ledger?.salvage(token)
+    return raw && [standIn(raw.uid, raw.name, raw.data), raw.uid, 0, 0]
+  }
+
+  /** BullMQ stops renewing by the job's id, even if a newer delivery of the same job has begun meanwhile. */
+  override async processJob(job: NativeJob, token: string, fetchNext?: () => boolean): Promise<void | NativeJob> {
+    const id = job.id!
+    this.#leases.set(id, job)
+    try {
+      return await super.processJob(job, token, fetchNext)
+    } finally {
+      const newest = this.#leases.get(id)
+      if (newest === job) this.#leases.delete(id)
+      else if (newest) this.renew(newest)
+    }
+  }
+
+  protected override createBackend(): void {
+    super.createBackend()
+    const { backend } = this
+    const wait = backend.waitForJob.bind(backend)
+    backend.waitForJob = async (timeout) => {
+      this.waitsUntil = Date.now() + timeout * 1_000 + OVERTIME
+      return wait(timeout).finally(() => (this.waitsUntil = undefined))
+    }
+  }
+
+  protected override createJob(json: JobJson, id: string): NativeJob {
+    const job = this.#read(json, id)
+    if (job.deferredFailure === STALLED_TOO_OFTEN) job.deferredFailure = ''
+    return job
+  }
+
+  protected override async moveToActive(token: string, name?: string): Promise<NativeJob> {
+    try {
+      return await super.moveToActive(token, name)
+    } catch (error) {
+      const salvaged = error instanceof SyntaxError ? await this.salvage(token) : undefined
+      if (!salvaged) throw error
+      const [json, id] = salvaged
+      return this.nextJobFromJobData(json, id, token)
+    }
+  }
+
+  #read(json: JobJson, id: string): NativeJob {
+    try {
+      const job = super.createJob(json, id)
+      return STAND_IN in json ? markUnreadable(job) : job
+    } catch {
+      return markUnreadable(super.createJob({ ...json, data: JSON.stringify(json.data) }, id))
+    }
+  }
+}
+
+const STAND_IN = Symbol('stand-in')
+
+function standIn(id: string, name: string, data: string): JobJson {
+  const json: JobJson = {
+    id,
+    name,
+    data: JSON.stringify(data),
+    opts: {},
+    progress: 0,
+    attemptsMade: 0,
+    attemptsStarted: 0,
+    timestamp: Date.now(),
+    failedReason: '',
+    returnvalue: '',
+    stalledCounter: 0,
+  }
+  return Object.assign(json, { [STAND_IN]: true })
+}

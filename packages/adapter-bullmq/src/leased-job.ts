@@ -1,0 +1,196 @@
+import { JobportError, type Delivery, type JobError, type Json, type Message, type Outcome } from '@jobport/core/driver'
+import { WaitingError } from 'bullmq'
+import { setTimeout as pause } from 'node:timers/promises'
+import { isLeaseLost, isPassing, toJobportError } from './faults.ts'
+import { fromJob, hasGivenId, isOurs } from './mapping.ts'
+import { nativeError } from './native-error.ts'
+import type { LeaseWorker, NativeJob } from './lease-worker.ts'
+import type { Ledger, Look, Window } from './ledger.ts'
+import type { Note } from './note.ts'
+
+interface Holding {
+  readonly worker: LeaseWorker
+  readonly ledger: Ledger
+  readonly note: Note
+  /** Fires when there is no more time for trying. */
+  readonly signal: AbortSignal
+}
+
+/** ms between two tries to settle with a store that does not take it. */
+const RETRY = 250
+const STACKS_KEPT = 10
+
+/**
+ * A job in our hands. Core decides, BullMQ moves: BullMQ looks at the job's options when its processor ends, so the
+ * outcome is written there, into the copy in memory; the stored options stay the user's.
+ */
+export class LeasedJob implements Delivery {
+  readonly message: Message
+  readonly attempt: number
+  readonly crashes: number
+  readonly stalled: boolean
+  declare readonly invalid?: JobError
+  readonly lost: AbortSignal
+  /** What BullMQ's processor waits for. */
+  readonly processed: Promise<Json>
+  /** Resolves once it is settled, or lost. */
+  readonly over: Promise<void>
+  /** Epoch ms. */
+  renewedAt: number = Date.now()
+  readonly #job: NativeJob
+  readonly #holding: Holding
+  readonly #lost = new AbortController()
+  readonly #process: { resolve: (result: Json) => void; reject: (error: Error) => void }
+  readonly #end: () => void
+  /** The only settlement there is. */
+  #settling: Promise<void> | undefined
+
+  constructor(job: NativeJob, holding: Holding) {
+    const { note } = holding
+    const { message, invalid } = fromJob(job)
+    this.message = message
+    if (invalid) this.invalid = invalid
+    this.attempt = job.attemptsMade + 1
+    this.crashes = Math.max(0, job.stalledCounter - (note.base ?? 0))
+    this.stalled = job.stalledCounter > Math.max(note.seen ?? 0, note.base ?? 0)
+    this.lost = this.#lost.signal
+    this.#job = job
+    this.#holding = holding
+    const { promise, resolve, reject } = Promise.withResolvers<Json>()
+    this.processed = promise
+    this.#process = { resolve, reject }
+    const over = Promise.withResolvers<void>()
+    this.over = over.promise
+    this.#end = over.resolve
+  }
+
+  async settle(outcome: Outcome): Promise<void> {
+    if (this.#settling || this.lost.aborted) throw this.#leaseLost()
+    this.#settling = this.#settle(outcome).finally(this.#end)
+    return this.#settling
+  }
+
+  /** The lease is gone: nothing is left to settle, and BullMQ's slot is free again. */
+  lose(): void {
+    if (this.#settling) return
+    this.#lost.abort(this.#leaseLost())
+    this.#process.reject(new WaitingError())
+    this.#end()
+  }
+
+  /** Back to the queue as it was, or whatever its settlement says. Never rejects. */
+  async giveBack(): Promise<void> {
+    if (this.lost.aborted) return
+    const unsettled = this.#settling === undefined
+    this.#settling ??= this.#settle({ type: 'release' }).finally(this.#end)
+    if (unsettled) this.#lost.abort(this.#leaseLost())
+    await this.#settling.catch(() => {})
+  }
+
+  async #settle(outcome: Outcome): Promise<void> {
+    const { ledger } = this.#holding
+    const { id, token } = this.#job
+    const note = this.#noteOf(outcome)
+    const window = outcome.type === 'complete' ? this.#window() : undefined
+    if (note || window) await ledger.note({ uid: id!, token: token! }, note, window)
+    if (outcome.type === 'release') return this.#moveAside(outcome, () => this.#job.moveToWait(token))
+    if (outcome.type === 'again' && outcome.attempt === this.attempt) {
+      const due = Date.now() + Math.ceil(outcome.delay)
+      return this.#moveAside(outcome, () => this.#job.moveToDelayed(due, token))
+    }
+    return this.#finish(outcome)
+  }
+
+  /** Moves the job first and then tells BullMQ that it is no longer there: the way that spends no attempt. */
+  async #moveAside(outcome: Outcome, move: () => Promise<unknown>): Promise<void> {
+    try {
+      await this.#persist(outcome, move)
+    } finally {
+      this.#process.reject(new WaitingError())
+    }
+  }
+
+  /** Ends the processor and waits for BullMQ's word that the job has been moved. */
+  async #finish(outcome: Exclude<Outcome, { type: 'release' }>): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const job = this.#job
+    const { moveToCompleted, moveToFailed } = job
+    const watch = async <T>(move: () => Promise<T>): Promise<T> => {
+      try {
+        const next = await this.#persist(outcome, move)
+        resolve()
+        return next as T
+      } catch (error) {
+        reject(error)
+        throw error
+      }
+    }
+    job.moveToCompleted = (...args) => watch(() => moveToCompleted.apply(job, args))
+    job.moveToFailed = (...args) => watch(() => moveToFailed.apply(job, args))
+    if (outcome.type === 'complete') {
+      this.#process.resolve(outcome.result)
+      return promise
+    }
+    job.opts.stackTraceLimit ??= STACKS_KEPT
+    job.opts.attempts = outcome.type === 'dead' ? this.attempt : this.attempt + 1
+    if (outcome.type === 'again') job.opts.backoff = { type: 'fixed', delay: Math.ceil(outcome.delay) }
+    this.#process.reject(nativeError(outcome.error))
+    return promise
+  }
+
+  /** Tries until the store has taken it or the lease is lost; sees its own earlier success behind a lost answer. */
+  async #persist<T>(outcome: Outcome, move: () => Promise<T>): Promise<T | undefined> {
+    const { worker, signal } = this.#holding
+    const traces = [...(this.#job.stacktrace ?? [])]
+    for (;;) {
+      try {
+        return await move()
+      } catch (error) {
+        // the move is done; the job that BullMQ fetched along with it cannot be parsed
+        if (error instanceof SyntaxError) return (await worker.salvage(this.#job.token!)) as T | undefined
+        if (isLeaseLost(error)) {
+          if (await this.#isSettled(outcome)) return undefined
+          this.#lost.abort(this.#leaseLost(error))
+          throw this.#leaseLost(error)
+        }
+        if (!isPassing(error) || signal.aborted) throw toJobportError(error, 'settling')
+        worker.renew(this.#job)
+        this.#job.stacktrace = [...traces]
+        await pause(RETRY, undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+
+  async #isSettled(outcome: Outcome): Promise<boolean> {
+    const [look] = await this.#holding.ledger.look([this.#job.id!]).catch(() => [])
+    return look !== undefined && look.started === this.#job.attemptsStarted && this.#isOutcome(outcome, look)
+  }
+
+  #isOutcome(outcome: Outcome, { state, made, stalls }: Look): boolean {
+    if (outcome.type === 'complete') return state === 'completed'
+    if (outcome.type === 'dead') return state === 'dead'
+    if (outcome.type === 'again' && outcome.attempt !== this.attempt) return made === this.attempt
+    return (state === 'waiting' || state === 'delayed') && stalls === this.#job.stalledCounter
+  }
+
+  #noteOf(outcome: Outcome): Note | undefined {
+    const { stalledCounter: stalls } = this.#job
+    if (outcome.type === 'complete') return undefined
+    if (outcome.type === 'dead') {
+      return { reason: outcome.reason, error: outcome.error.name, ...(stalls > 0 && { seen: stalls, base: stalls }) }
+    }
+    return stalls > 0 ? { ...this.#holding.note, seen: stalls } : undefined
+  }
+
+  /** What is left of `dedup.ttl`: a completed job's id stays taken for as long. */
+  #window(): Window | undefined {
+    const { id, dedup, addedAt } = this.message
+    const left = dedup ? addedAt + dedup.ttl - Date.now() : 0
+    return left > 0 && isOurs(this.#job) && hasGivenId(this.message) ? { id, left } : undefined
+  }
+
+  #leaseLost(cause?: unknown): JobportError {
+    const { id } = this.message
+    return new JobportError('LEASE_LOST', `job ${id} is no longer held`, { id, ...(cause !== undefined && { cause }) })
+  }
+}

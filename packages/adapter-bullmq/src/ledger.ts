@@ -1,0 +1,67 @@
+import type { JobState } from '@jobport/core/driver'
+import type { Note } from './note.ts'
+
+/** Where BullMQ keeps a job. */
+export type State = JobState | 'completed' | 'other'
+
+/** What {@link Ledger.look} sees of a job, beside what BullMQ shows. */
+export interface Look {
+  readonly state?: State
+  /** Epoch ms; of a delayed job. */
+  readonly dueAt?: number
+  readonly note: Note
+  /** Times BullMQ has started it, failed or completed it, found it stalled. */
+  readonly started: number
+  readonly made: number
+  readonly stalls: number
+}
+
+/** The parts of a record that BullMQ itself cannot read. */
+export interface Raw {
+  readonly uid: string
+  readonly name: string
+  readonly data: string
+}
+
+/** A worker's hold on a job. */
+export interface Lease {
+  readonly uid: string
+  readonly token: string
+}
+
+/** Taken by `note` from a job on its way out. */
+export interface Window {
+  readonly id: string
+  /** ms for which the id stays taken. */
+  readonly left: number
+}
+
+/**
+ * One queue's identities and dead letters: what BullMQ has no call for. Each call is one atomic step of the store.
+ * Written once for Redis and once for PostgreSQL.
+ */
+export interface Ledger {
+  /** Frees `id` if `holder`, which BullMQ names as its holder, is in truth over. Answers whether it is free now. */
+  free(id: string, holder: string): Promise<boolean>
+  /** Just before a lease ends: sets the note and the dedup window, if it is still held, ahead of what the worker does next. */
+  note(lease: Lease, note: Note | undefined, window: Window | undefined): Promise<void>
+  /** At a further delivery: takes the id back, unless another job holds it now, and reads the note. */
+  recall(lease: Lease, id: string | undefined): Promise<Note>
+  look(uids: readonly string[]): Promise<Look[]>
+  /** The record that is active under `token`. */
+  salvage(token: string): Promise<Raw | undefined>
+  raw(uid: string): Promise<Raw | undefined>
+  /** The uid of the live job that holds `id`. */
+  live(id: string): Promise<string | undefined>
+  /** The uid of the newest dead letter of `id`. */
+  dead(id: string): Promise<string | undefined>
+  page(state: JobState, limit: number, cursor: string | undefined): Promise<{ uids: string[]; cursor?: string }>
+  /** Removes the waiting or delayed job that holds `id`. `native`: it belongs to a flow or a scheduler. */
+  remove(id: string): Promise<boolean | { readonly native: string }>
+  /** Removes the dead letter `uid`. */
+  bury(uid: string): Promise<boolean | { readonly native: string }>
+  purge(): Promise<number>
+  redrive(uid: string, as: { readonly uid: string; readonly attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing' | 'native'>
+  /** What `obliterate` leaves behind. */
+  sweep(): Promise<void>
+}

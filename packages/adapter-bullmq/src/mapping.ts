@@ -1,0 +1,108 @@
+import { ENVELOPE_VERSION, JobportError, readMessage, toJobError, unreadable, type Backoff, type JobError, type Message } from '@jobport/core/driver'
+import type { Job, JobsOptions } from 'bullmq'
+
+/** What of a {@link Message} BullMQ has no option for. It keeps keys that it does not know, so `data` stays the user's. */
+interface Extras {
+  readonly version: number
+  /** If it is not BullMQ's `timestamp`. */
+  readonly addedAt?: number
+  readonly timeout?: number
+  readonly dedup?: { readonly ttl: number }
+}
+
+/** A job's options as we write them. */
+export type NativeOptions = Omit<JobsOptions, 'backoff'> & {
+  backoff?: Backoff
+  headers?: Readonly<Record<string, string>>
+  jobport?: Extras
+}
+
+/** Read from a job; `invalid` if it is no message. */
+export interface Reading {
+  readonly message: Message
+  readonly invalid?: JobError
+}
+
+/** How BullMQ stores a message. Its delay counts from its timestamp. */
+export function toOptions(message: Message, now: number): NativeOptions {
+  const { version, id, uid, name: _, data: __, headers, addedAt, attempts, backoff, timeout, delay = 0, priority, dedup, ...unknown } = message
+  const timestamp = delay > 0 ? now : addedAt
+  return {
+    ...(hasGivenId(message) && { deduplication: { id } }),
+    jobId: uid,
+    timestamp,
+    attempts,
+    ...(backoff && { backoff }),
+    ...(delay > 0 && { delay: Math.ceil(delay) }),
+    ...(priority && { priority }),
+    ...(Object.keys(headers).length > 0 && { headers }),
+    jobport: {
+      ...unknown,
+      version,
+      ...(timestamp !== addedAt && { addedAt }),
+      ...(timeout !== undefined && { timeout }),
+      ...(dedup && { dedup }),
+    },
+  }
+}
+
+/** Reads our jobs, and those of plain BullMQ producers: their id is their `deduplication.id`, else BullMQ's job id. */
+export function fromJob(job: Job): Reading {
+  const uid = String(job.id)
+  if (isUnreadable(job)) return invalidReading(uid, job.name, String(job.data), 'the record is not JSON')
+  const { headers = {}, jobport = { version: ENVELOPE_VERSION }, attempts, backoff, delay, priority, deduplication } = job.opts as NativeOptions
+  const { addedAt = job.timestamp, ...extras } = jobport
+  try {
+    const message = readMessage({
+      ...extras,
+      id: job.deduplicationId ?? deduplication?.id ?? uid,
+      uid,
+      name: job.name,
+      data: (job.data ?? null) as unknown,
+      headers,
+      addedAt,
+      attempts: attempts || 1,
+      backoff: readBackoff(backoff),
+      ...(delay && { delay }),
+      ...(priority && priority <= 9 && { priority }),
+    })
+    return { message }
+  } catch (error) {
+    return invalidReading(uid, job.name, JSON.stringify(job.data ?? null), (error as Error).message)
+  }
+}
+
+export function invalidReading(uid: string, name: string | undefined, found: string, why: string): Reading {
+  const message = unreadable(uid, found)
+  const error = new JobportError('INVALID_MESSAGE', `job ${uid}: ${why}`)
+  return { message: name ? { ...message, name } : message, invalid: toJobError(error) }
+}
+
+/** A caller's id lives in BullMQ's deduplication; one that core made is the job's own. */
+export function hasGivenId({ id, uid }: Message): boolean {
+  return id !== uid
+}
+
+/** Whether the job was added by Jobport, whose rules for ids then hold. */
+export function isOurs(job: Job): boolean {
+  return 'jobport' in job.opts
+}
+
+const UNREADABLE = Symbol('unreadable')
+
+/** Marks a stand-in for a job whose record BullMQ cannot parse; its `data` is what was found. */
+export function markUnreadable(job: Job): Job {
+  return Object.assign(job, { [UNREADABLE]: true })
+}
+
+function isUnreadable(job: Job): boolean {
+  return UNREADABLE in job
+}
+
+/** A custom type is left to the worker's `backoff` function, as BullMQ leaves it to the worker's strategy. */
+function readBackoff(backoff: unknown): unknown {
+  if (typeof backoff === 'number') return { type: 'fixed', delay: backoff }
+  if (typeof backoff !== 'object' || backoff === null) return undefined
+  const { type, delay = 0, max, jitter } = backoff as Record<string, unknown>
+  return type === 'fixed' || type === 'exponential' ? { type, delay, max, jitter } : undefined
+}

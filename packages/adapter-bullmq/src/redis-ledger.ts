@@ -1,0 +1,179 @@
+import { readNote, type Note } from './note.ts'
+import { SCRIPTS, type ScriptName } from './redis-scripts.ts'
+import type { Lease, Ledger, Look, Raw, State, Window } from './ledger.ts'
+import type { JobState } from '@jobport/core/driver'
+import type { Cluster, Redis } from 'ioredis'
+
+type Call = (...args: (string | number)[]) => Promise<unknown>
+
+const BATCH = 1_000
+const SOURCES: Record<JobState, readonly string[]> = {
+  waiting: ['wait', 'prioritized'],
+  delayed: ['delayed'],
+  active: ['active'],
+  dead: ['failed'],
+}
+const LISTS = ['wait', 'active']
+
+export class RedisLedger implements Ledger {
+  readonly #client: Redis | Cluster
+  readonly #base: string
+  readonly #onError: (error: Error) => void
+
+  /** `base` is the queue's prefix, `bull:orders:`. */
+  constructor(client: Redis | Cluster, base: string, onError: (error: Error) => void) {
+    this.#client = client
+    this.#base = base
+    this.#onError = onError
+    for (const [name, lua] of SCRIPTS) if (!(command(name) in client)) client.defineCommand(command(name), { lua, numberOfKeys: 1 })
+  }
+
+  async free(id: string, holder: string): Promise<boolean> {
+    return (await this.#run('free', id, holder)) === 1
+  }
+
+  /** A connection keeps the order of its commands, so there is nothing to wait for. */
+  async note({ uid, token }: Lease, note: Note | undefined, window: Window | undefined): Promise<void> {
+    const written = this.#run('note', uid, token, note ? JSON.stringify(note) : '', window?.id ?? '', Math.ceil(window?.left ?? 0))
+    written.catch(this.#onError)
+  }
+
+  async recall({ uid, token }: Lease, id: string | undefined): Promise<Note> {
+    return readNote(await this.#run('recall', uid, token, id ?? ''))
+  }
+
+  async look(uids: readonly string[]): Promise<Look[]> {
+    if (uids.length === 0) return []
+    return ((await this.#run('look', ...uids)) as string[][]).map(toLook)
+  }
+
+  async salvage(token: string): Promise<Raw | undefined> {
+    const uid = (await this.#run('salvage', token)) as string | null
+    return uid === null ? undefined : this.raw(uid)
+  }
+
+  async raw(uid: string): Promise<Raw | undefined> {
+    const [name, data] = await this.#client.hmget(this.#base + uid, 'name', 'data')
+    return name == null && data == null ? undefined : { uid, name: name ?? '', data: data ?? '' }
+  }
+
+  async live(id: string): Promise<string | undefined> {
+    return ((await this.#run('find', id)) as string | null) ?? undefined
+  }
+
+  async dead(id: string): Promise<string | undefined> {
+    for (let from = ''; ; ) {
+      const [uid = '', next = ''] = (await this.#run('dead', id, from)) as string[]
+      if (next === '') return uid === '' ? undefined : uid
+      from = next
+    }
+  }
+
+  async page(state: JobState, limit: number, cursor: string | undefined): Promise<{ uids: string[]; cursor?: string }> {
+    if (state === 'dead') return this.#deadPage(limit, cursor)
+    const start = Number(cursor ?? 0)
+    const uids: string[] = []
+    let before = 0
+    for (const source of SOURCES[state]) {
+      const from = Math.max(0, start - before)
+      const missing = limit - uids.length
+      uids.push(...(await this.#range(source, from, missing)))
+      if (uids.length === limit) return { uids, cursor: String(start + limit) }
+      before += await this.#size(source)
+    }
+    return { uids }
+  }
+
+  async remove(id: string): Promise<boolean | { readonly native: string }> {
+    return removal(await this.#run('remove', id))
+  }
+
+  async bury(uid: string): Promise<boolean | { readonly native: string }> {
+    return removal(await this.#run('bury', uid))
+  }
+
+  /** Batch by batch, so that Redis serves others meanwhile; as much as there was at the start, so that it ends. */
+  async purge(): Promise<number> {
+    let total = 0
+    for (const source of [...SOURCES.waiting, ...SOURCES.delayed]) {
+      let offset = 0
+      for (let left = await this.#size(source); left > 0; left -= BATCH) {
+        const [removed = 0, kept = 0] = (await this.#run('purge', source, offset, Math.min(left, BATCH))) as number[]
+        total += removed
+        offset += kept
+        if (removed + kept === 0) break
+      }
+    }
+    return total
+  }
+
+  async redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing' | 'native'> {
+    return (await this.#run('redrive', uid, as.uid, as.attempts ?? '', Date.now())) as 'redriven' | 'duplicate' | 'missing' | 'native'
+  }
+
+  async sweep(): Promise<void> {
+    const pattern = `${this.#base.replace(/[\\*?[\]]/g, '\\$&')}*`
+    const nodes = this.#client.isCluster ? (this.#client as Cluster).nodes('master') : [this.#client as Redis]
+    for (const node of nodes) {
+      for (let cursor = '0', first = true; first || cursor !== '0'; first = false) {
+        const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', BATCH)
+        if (keys.length > 0) await this.#client.unlink(...keys)
+        cursor = next
+      }
+    }
+  }
+
+  /** Newest first. Goes on after the last one shown, wherever that stands now, or where it stood. */
+  async #deadPage(limit: number, cursor: string | undefined): Promise<{ uids: string[]; cursor?: string }> {
+    const key = `${this.#base}failed`
+    const start = cursor === undefined ? 0 : await this.#placeAfter(key, cursor)
+    const entries = await this.#client.zrevrange(key, start, start + limit - 1, 'WITHSCORES')
+    const uids = entries.filter((_, i) => i % 2 === 0)
+    return { uids, ...(uids.length === limit && { cursor: `${entries.at(-1)}:${uids.at(-1)}` }) }
+  }
+
+  async #placeAfter(key: string, cursor: string): Promise<number> {
+    const [, score = '', uid = ''] = /^(\d+):(.*)$/s.exec(cursor) ?? []
+    const [newer, sameTime] = await Promise.all([
+      this.#client.zcount(key, `(${score}`, '+inf'),
+      this.#client.zrangebyscore(key, score, score),
+    ])
+    return newer + sameTime.filter((other) => Buffer.compare(Buffer.from(other), Buffer.from(uid)) >= 0).length
+  }
+
+  async #range(source: string, from: number, count: number): Promise<string[]> {
+    const key = this.#base + source
+    if (!LISTS.includes(source)) return this.#client.zrange(key, from, String(from + count - 1))
+    // lists are consumed from their end
+    return (await this.#client.lrange(key, -from - count, -from - 1)).toReversed()
+  }
+
+  async #size(source: string): Promise<number> {
+    const key = this.#base + source
+    return LISTS.includes(source) ? this.#client.llen(key) : this.#client.zcard(key)
+  }
+
+  async #run(name: ScriptName, ...args: (string | number)[]): Promise<unknown> {
+    return (this.#client as unknown as Record<string, Call>)[command(name)]!(this.#base, ...args)
+  }
+}
+
+function command(name: ScriptName): string {
+  return `jobport:${name}`
+}
+
+function toLook([state = '', due = '', note, started, made, stalls]: string[]): Look {
+  return {
+    ...(state !== '' && { state: state as State }),
+    // BullMQ orders jobs of one millisecond by the low twelve bits
+    ...(due !== '' && { dueAt: Math.floor(Number(due) / 0x1000) }),
+    note: readNote(note),
+    started: Number(started),
+    made: Number(made),
+    stalls: Number(stalls),
+  }
+}
+
+function removal(answer: unknown): boolean | { readonly native: string } {
+  return typeof answer === 'string' ? { native: answer } : answer === 1
+}

@@ -1,0 +1,225 @@
+import { JobportError, type DriverListener, type Json, type ServerInfo } from '@jobport/core/driver'
+import { createRedisBackend, Queue, type BackendFactory, type IQueueBackend } from 'bullmq'
+import { Cluster, Redis } from 'ioredis'
+import { within } from './deadline.ts'
+import { toJobportError } from './faults.ts'
+import { LeaseWorker, type NativeJob } from './lease-worker.ts'
+import { RedisLedger } from './redis-ledger.ts'
+import { inspectServer } from './redis-server.ts'
+import { workerName } from './worker-name.ts'
+import type { Ledger } from './ledger.ts'
+import type { Settings } from './settings.ts'
+import type { NativeQueue, Store, Subscription } from './store.ts'
+import type { ClientOptions, RedisTarget } from './target.ts'
+
+type Client = Redis | Cluster
+
+const CONNECT_DEADLINE = 4_500
+const backendFactory = createRedisBackend as unknown as BackendFactory<IQueueBackend>
+
+/** Producers fail fast: nothing waits for a connection, and nothing is sent twice. */
+const PRODUCER: ClientOptions = { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false }
+/** Workers go on through any outage, as BullMQ demands. */
+const WORKER: ClientOptions = { enableOfflineQueue: true, maxRetriesPerRequest: null, autoResendUnfulfilledCommands: true }
+
+export class RedisStore implements Store {
+  readonly #settings: Settings
+  readonly #target: RedisTarget
+  readonly #queues = new Map<string, NativeQueue>()
+  #listener: DriverListener | undefined
+  #producer: Client | undefined
+  #workers: Client | undefined
+  #server: ServerInfo | undefined
+  #opening: Promise<ServerInfo> | undefined
+  #isVersionKnown = true
+  #isDown = false
+  #isClosed = false
+
+  constructor(settings: Settings, target: RedisTarget) {
+    this.#settings = settings
+    this.#target = target
+  }
+
+  /** The connection for publishing and administration. */
+  get client(): Client | undefined {
+    return this.#producer
+  }
+
+  get isConnected(): boolean {
+    return this.#server !== undefined && this.#producer !== undefined && isReady(this.#producer)
+  }
+
+  async connect(listener: DriverListener): Promise<ServerInfo> {
+    if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
+    this.#listener = listener
+    if (!this.#server || !this.#producer) {
+      this.#opening ??= this.#open().finally(() => (this.#opening = undefined))
+      return this.#opening
+    }
+    if (!isReady(this.#producer)) throw new JobportError('UNAVAILABLE', 'redis: the connection is down')
+    await within(CONNECT_DEADLINE, 'ping', this.#producer.ping()).catch((error: unknown) => {
+      throw toJobportError(error, 'redis')
+    })
+    return this.#server
+  }
+
+  queue(name: string): NativeQueue {
+    let queue = this.#queues.get(name)
+    if (!queue) {
+      queue = new Queue(name, { connection: this.#connected(), prefix: this.#settings.prefix, skipVersionCheck: true }, backendFactory)
+      queue.on('error', (error) => this.#report(error))
+      this.#queues.set(name, queue)
+    }
+    return queue
+  }
+
+  ledger(name: string): Ledger {
+    return this.#ledger(this.#connected(), name)
+  }
+
+  subscribe(name: string, process: (job: NativeJob) => Promise<Json>, concurrency: number): Subscription {
+    const { prefix, keep, lockDuration, stalledInterval } = this.#settings
+    const client = (this.#workers ??= this.#makeWorkers())
+    const worker = new LeaseWorker(name, process, {
+      connection: client,
+      prefix,
+      name: workerName,
+      concurrency,
+      autorun: false,
+      // BullMQ waits in whole seconds where it does not know the version
+      skipVersionCheck: !this.#isVersionKnown,
+      lockDuration,
+      stalledInterval,
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      runRetryDelay: 1_000,
+      removeOnComplete: keep.completed,
+      removeOnFail: keep.dead,
+    }, backendFactory)
+    return { worker, ledger: this.#ledger(client, name), ping: () => client.ping() }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const queues = [...this.#queues.values()].map((queue) => queue.close())
+    await within(500, 'closing queues', Promise.all(queues)).catch(() => {})
+    this.#queues.clear()
+    this.#workers?.disconnect()
+    if (this.#producer) this.#drop(this.#producer)
+  }
+
+  async #open(): Promise<ServerInfo> {
+    const client = this.#makeProducer()
+    let fault: unknown
+    const onError = (error: unknown): void => void (fault = error)
+    client.on('error', onError)
+    try {
+      await within(CONNECT_DEADLINE, 'connecting', connected(client))
+      const { version, isKnown, warning } = await inspectServer(client)
+      if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
+      if (warning) setImmediate(() => this.#listener?.error(warning))
+      this.#producer = client
+      this.#isVersionKnown = isKnown
+      this.#server = { server: version, maxPayload: this.#settings.maxPayload }
+      this.#isDown = false
+      client.on('close', this.#onClose)
+      client.on('ready', this.#onReady)
+      client.on('error', this.#onError)
+      return this.#server
+    } catch (error) {
+      this.#drop(client)
+      throw error instanceof JobportError && error.code !== 'UNAVAILABLE' ? error : toJobportError(fault ?? error, 'redis')
+    } finally {
+      client.off('error', onError)
+      if (this.#producer !== client) client.on('error', () => {})
+    }
+  }
+
+  #makeProducer(): Client {
+    const target = this.#target
+    if (target.kind === 'given') return target.client
+    // the first connection tells at once why it failed; later ones go on trying
+    const retry = (times: number): number | null => (this.#server ? backoff(times) : null)
+    const options = { ...PRODUCER, lazyConnect: true, connectTimeout: CONNECT_DEADLINE }
+    if (target.kind === 'redis') return new Redis({ ...target.options, ...options, retryStrategy: retry })
+    return new Cluster(target.nodes, {
+      redisOptions: { ...target.options, ...options },
+      enableOfflineQueue: false,
+      lazyConnect: true,
+      clusterRetryStrategy: retry,
+    })
+  }
+
+  /** One connection for what all workers of this driver do but wait; BullMQ makes one more for each to wait on. */
+  #makeWorkers(): Client {
+    const options = { ...WORKER, lazyConnect: false, retryStrategy: backoff }
+    const client = makeWorkerClient(this.#target, options)
+    client.on('error', (error: Error) => this.#report(error))
+    return client
+  }
+
+  #ledger(client: Client, name: string): Ledger {
+    return new RedisLedger(client, `${this.#settings.prefix}:${name}:`, (error) => this.#report(error))
+  }
+
+  #connected(): Client {
+    if (!this.#producer) throw new JobportError('UNAVAILABLE', 'redis: not connected')
+    return this.#producer
+  }
+
+  /** Lets go of a client: disconnects it, unless it is the caller's. */
+  #drop(client: Client): void {
+    client.off('close', this.#onClose)
+    client.off('ready', this.#onReady)
+    client.off('error', this.#onError)
+    if (this.#target.kind !== 'given') client.disconnect()
+  }
+
+  readonly #onClose = (): void => {
+    if (this.#isDown || this.#isClosed) return
+    this.#isDown = true
+    this.#listener?.down(new JobportError('UNAVAILABLE', 'redis: the connection was lost'))
+  }
+
+  readonly #onReady = (): void => {
+    if (!this.#isDown) return
+    this.#isDown = false
+    this.#listener?.up()
+  }
+
+  readonly #onError = (error: Error): void => this.#report(error)
+
+  /** Lost connections are told by `down`, once. */
+  #report(error: Error): void {
+    const told = toJobportError(error, 'redis')
+    if (told.code !== 'UNAVAILABLE' && !this.#isClosed) this.#listener?.error(told)
+  }
+}
+
+function makeWorkerClient(target: RedisTarget, options: ClientOptions): Client {
+  if (target.kind === 'redis') return new Redis({ ...target.options, ...options })
+  const clusterRetryStrategy = backoff
+  if (target.kind === 'cluster') return new Cluster(target.nodes, { redisOptions: { ...target.options, ...options }, clusterRetryStrategy })
+  const { client } = target
+  if (client instanceof Cluster) {
+    const { replyMapping: _, ...own } = client.options.redisOptions ?? {}
+    return client.duplicate(undefined, { redisOptions: { ...own, ...options }, clusterRetryStrategy, lazyConnect: false })
+  }
+  return client.duplicate(options)
+}
+
+async function connected(client: Client): Promise<void> {
+  if (isReady(client)) return
+  if (client.status === 'wait' || client.status === 'end') return client.connect()
+  await new Promise<void>((resolve, reject) => {
+    client.once('ready', resolve)
+    client.once('end', () => reject(new Error('Connection is closed.')))
+  })
+}
+
+function isReady({ status }: Client): boolean {
+  return status === 'ready'
+}
+
+function backoff(times: number): number {
+  return Math.min(50 * 2 ** (times - 1), 2_000) + Math.random() * 50
+}

@@ -1,0 +1,122 @@
+import type { BullMQOptions } from './options.ts'
+import type { Cluster, ClusterNode, Redis, RedisOptions } from 'ioredis'
+import type { PoolConfig } from 'pg'
+
+export type ClientOptions = Omit<RedisOptions, 'replyMapping'>
+
+/** Where the jobs are kept, and how to get there. */
+export type RedisTarget =
+  | { readonly kind: 'redis'; readonly options: ClientOptions }
+  | { readonly kind: 'cluster'; readonly nodes: ClusterNode[]; readonly options: ClientOptions }
+  | { readonly kind: 'given'; readonly client: Redis | Cluster }
+
+export interface PostgresTarget {
+  readonly kind: 'postgres'
+  readonly schema: string
+  readonly pool: PoolConfig
+}
+
+interface Reading {
+  /** What the URL's query says about options. */
+  readonly query: Partial<BullMQOptions>
+  /** To be called once nothing is mistaken. */
+  readonly read: () => RedisTarget | PostgresTarget
+}
+
+const NUMBERS = ['lockDuration', 'stalledInterval', 'maxPayload']
+const POSTGRES_SCHEMES = ['postgres:', 'postgresql:']
+const REDIS_SCHEMES = ['redis:', 'rediss:']
+/** What the `pg` client itself reads from a connection string. */
+const PG_QUERY = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'application_name', 'connect_timeout', 'host', 'options']
+
+const PLACES = ['url', 'connection', 'sentinels', 'cluster', 'host'] as const
+
+export function readTarget(options: BullMQOptions, mistakes: string[]): Reading {
+  const places = PLACES.filter((key) => options[key] !== undefined)
+  if (places.length > 1) mistakes.push(`${places.join(' and ')} exclude each other`)
+  const url = typeof options.url === 'string' ? readUrl(options.url, mistakes) : undefined
+  const query = url ? readQuery(url, mistakes) : {}
+  const isPostgres = url ? POSTGRES_SCHEMES.includes(url.protocol) : options.postgres !== undefined
+  if (!isPostgres) {
+    if (url && options.postgres !== undefined) mistakes.push('postgres does not go with a Redis URL')
+    if (options.sentinels && !options.sentinelName) mistakes.push("sentinels need 'sentinelName', the name of the master")
+    if (options.connection?.options && 'keyPrefix' in options.connection.options && options.connection.options.keyPrefix) {
+      mistakes.push("connection must have no keyPrefix: BullMQ cannot work with it, use 'prefix'")
+    }
+    return { query, read: () => redisTarget(options, url) }
+  }
+  for (const key of ['connection', 'sentinels', 'cluster', 'prefix', 'db'] as const) {
+    if (options[key] !== undefined) mistakes.push(`${key} is for Redis only; PostgreSQL has 'postgres: { schema, database }'`)
+  }
+  const schema = query.postgres?.schema ?? options.postgres?.schema ?? 'bullmq'
+  if (!/^[a-z_][a-z0-9_]{0,62}$/i.test(schema)) mistakes.push('schema must be a plain identifier')
+  return { query, read: () => ({ kind: 'postgres', schema, pool: postgresPool(options, url) }) }
+}
+
+function redisTarget(options: BullMQOptions, url: URL | undefined): RedisTarget {
+  const { connection, sentinels, sentinelName, sentinelPassword, cluster, host, port, username, password, db, tls } = options
+  if (connection) return { kind: 'given', client: connection }
+  const own: ClientOptions = {
+    ...(url && fromUrl(url)),
+    ...(username && { username }),
+    ...(password && { password }),
+    ...(db !== undefined && { db }),
+    ...(tls && { tls: tls === true ? {} : tls }),
+  }
+  if (cluster) return { kind: 'cluster', nodes: [...cluster], options: own }
+  if (sentinels) {
+    const sentinel = { sentinels: [...sentinels], name: sentinelName!, ...(sentinelPassword && { sentinelPassword }) }
+    return { kind: 'redis', options: { ...own, ...sentinel } }
+  }
+  return { kind: 'redis', options: { ...own, ...(host && { host }), ...(port && { port }) } }
+}
+
+function fromUrl({ protocol, hostname, port, username, password, pathname }: URL): ClientOptions {
+  return {
+    host: hostname.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
+    ...(port && { port: Number(port) }),
+    ...(username && { username: decodeURIComponent(username) }),
+    ...(password && { password: decodeURIComponent(password) }),
+    ...(pathname.length > 1 && { db: Number(pathname.slice(1)) }),
+    ...(protocol === 'rediss:' && { tls: {} }),
+  }
+}
+
+function postgresPool({ host, port, username, password, tls, postgres }: BullMQOptions, url: URL | undefined): PoolConfig {
+  const { database, poolSize = 5 } = postgres ?? {}
+  return {
+    ...(url && { connectionString: url.href }),
+    ...(host && { host }),
+    ...(port && { port }),
+    ...(username && { user: username }),
+    ...(password && { password }),
+    ...(database && { database }),
+    ...(tls && { ssl: tls }),
+    max: poolSize,
+  }
+}
+
+function readUrl(text: string, mistakes: string[]): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || ![...REDIS_SCHEMES, ...POSTGRES_SCHEMES].includes(url.protocol)) {
+    mistakes.push('url must begin with redis://, rediss://, postgres:// or postgresql:// and be well-formed')
+    return undefined
+  }
+  if (REDIS_SCHEMES.includes(url.protocol) && !/^\/?\d*$/.test(url.pathname)) mistakes.push("url: the path is the database's number, such as /0")
+  return url
+}
+
+/** Takes our options out of the URL's query; what remains must be pg's. */
+function readQuery(url: URL, mistakes: string[]): Partial<BullMQOptions> {
+  const isPostgres = POSTGRES_SCHEMES.includes(url.protocol)
+  const known = [isPostgres ? 'schema' : 'prefix', ...NUMBERS]
+  const query: Record<string, unknown> = {}
+  for (const [key, value] of [...url.searchParams]) {
+    if (isPostgres && PG_QUERY.includes(key)) continue
+    url.searchParams.delete(key)
+    if (!known.includes(key)) mistakes.push(`url: query '${key}' is unknown (known: ${known.join(', ')})`)
+    else if (key === 'schema') query['postgres'] = { schema: value }
+    else query[key] = NUMBERS.includes(key) ? Number(value) : value
+  }
+  return query
+}
