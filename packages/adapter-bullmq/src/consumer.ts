@@ -66,9 +66,8 @@ export class BullMQConsumer implements Consumer {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    // BullMQ waits for the jobs in hand, and for ever if its connection is gone
-    const paused = within(PAUSE_DEADLINE, 'pausing', this.#worker.pause()).catch(() => {})
-    void paused.then(() => {
+    const retired = within(PAUSE_DEADLINE, 'pausing', this.#worker.retire()).catch(() => {})
+    void retired.then(() => {
       this.#paused = true
       this.#retire()
     })

@@ -17,6 +17,7 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
   ledger: Ledger | undefined
   /** Until when the wait for a job that is under way must have ended, epoch ms. */
   declare waitsUntil: number | undefined
+  declare retired: boolean | undefined
   readonly #leases = new Map<string, NativeJob>()
 
   /** Its loop turns: it runs jobs, or waits for one that can still come. */
@@ -26,6 +27,12 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
 
   override get maximumBlockTimeout(): number {
     return Math.min(super.maximumBlockTimeout, LONGEST_WAIT)
+  }
+
+  /** Fetches no more. Resolves once the jobs in hand are settled, or never if the connection is gone. */
+  async retire(): Promise<void> {
+    this.retired = true
+    await this.pause()
   }
 
   /** Renews the lease from now on, as BullMQ does while it processes a job. */
@@ -56,6 +63,9 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     super.createBackend()
     const { backend } = this
     const wait = backend.waitForJob.bind(backend)
+    const reconnect = backend.reconnectBlocking.bind(backend)
+    // after a pause BullMQ connects anew, behind the back of a `close` that came meanwhile
+    backend.reconnectBlocking = async () => (this.retired ? undefined : reconnect())
     backend.waitForJob = async (timeout) => {
       this.waitsUntil = Date.now() + timeout * 1_000 + OVERTIME
       return wait(timeout).finally(() => (this.waitsUntil = undefined))
