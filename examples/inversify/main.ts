@@ -1,5 +1,6 @@
 // The broker as a dependency: bound once, injected where jobs are added and where they are worked.
 
+import { bullmqModule } from '@jobport/adapter-bullmq/inversify'
 import { memoryModule } from '@jobport/adapter-memory/inversify'
 import type { Broker, Queue } from '@jobport/core'
 import { BROKER, brokerModule } from '@jobport/core/inversify'
@@ -47,8 +48,9 @@ const mailModule = new ContainerModule(({ bind }) => {
   bind(MailRoom).toResolvedValue((broker) => new MailRoom(broker), [BROKER])
 })
 
-const [url] = process.argv.slice(2)
-const modules = url === undefined ? [memoryModule(), brokerModule(), mailModule] : [brokerModule(url), mailModule]
+const [url = 'memory://'] = process.argv.slice(2)
+const adapterModule = url.startsWith('memory:') ? memoryModule() : bullmqModule(url)
+const modules = [adapterModule, brokerModule(), mailModule]
 const container = new Container()
 container.load(...modules)
 
