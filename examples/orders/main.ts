@@ -36,14 +36,14 @@ async function main(url: string): Promise<number> {
   const broker = await connect(url)
   broker.closeOn('SIGINT', 'SIGTERM')
   try {
-    return await run(broker)
+    return await run(broker, url)
   } finally {
     await broker.close()
   }
 }
 
 /** Answers the exit code. The queue is this run's own, and dropped at the end. */
-async function run(broker: Broker): Promise<number> {
+async function run(broker: Broker, url: string): Promise<number> {
   const queue = broker.queue<OrderJobs>(`orders-${randomUUID()}`, {
     defaults: { attempts: 3, backoff: { type: 'exponential', delay: 200 }, priority: 5 },
   })
@@ -54,7 +54,7 @@ async function run(broker: Broker): Promise<number> {
   const trouble = await story({ broker, queue, shop, ledger, progress }).catch((error: Error) => error.message)
   const seconds = (performance.now() - start) / 1_000
   progress.stop()
-  if (interrupted.signal.aborted) return stopEarly(broker)
+  if (interrupted.signal.aborted) return stopEarly(broker, url, queue.name)
 
   const letters = await deadLetters(queue)
   const word = { counts: await queue.counts(), dead: letters.map(({ uid }) => uid) }
@@ -119,8 +119,12 @@ async function deadLetters(queue: Queue<OrderJobs>): Promise<JobView[]> {
   return letters
 }
 
-async function stopEarly(broker: Broker): Promise<number> {
+/** A real program would leave what waits to the next one that starts. */
+async function stopEarly(broker: Broker, url: string, name: string): Promise<number> {
   await broker.close()
-  console.log('Stopped early: the running jobs have finished, the others rest in the queue.')
+  const keeper = await connect(url)
+  await keeper.queue(name).drop()
+  await keeper.close()
+  console.log('Stopped early: the running jobs have finished, the others are dropped with the queue.')
   return 130
 }
