@@ -31,6 +31,7 @@ export class Consuming {
   #fail!: (error: Error) => void
   #consumer: Consumer | undefined
   #starting: Promise<void> | undefined
+  #halting: Promise<void> | undefined
   #watchdog: NodeJS.Timeout | undefined
 
   constructor(queue: string, connection: Connection, options: ConsumingOptions) {
@@ -55,12 +56,10 @@ export class Consuming {
     this.#watchdog ??= setInterval(() => this.#watch(), WATCH_INTERVAL).unref()
   }
 
-  /** No delivery arrives once it resolved, until `start`. */
-  async halt(): Promise<void> {
-    await this.#starting
-    const consumer = this.#consumer
-    this.#consumer = undefined
-    if (consumer) await this.#stop(consumer)
+  /** No delivery arrives once it resolved, until `start`. Calls at the same time share its end. */
+  halt(): Promise<void> {
+    this.#halting ??= this.#halt().finally(() => (this.#halting = undefined))
+    return this.#halting
   }
 
   /** For good. */
@@ -68,6 +67,13 @@ export class Consuming {
     clearInterval(this.#watchdog)
     this.#fail(new JobportError('CLOSED', 'the worker is stopped'))
     await this.halt()
+  }
+
+  async #halt(): Promise<void> {
+    await this.#starting
+    const consumer = this.#consumer
+    this.#consumer = undefined
+    if (consumer) await this.#stop(consumer)
   }
 
   async #start(): Promise<void> {

@@ -114,7 +114,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   }
 
   async #take(delivery: Delivery): Promise<void> {
-    if (this.#mustYield(delivery)) return delivery.settle({ type: 'release' })
+    if (this.#mustYield(delivery)) return this.#yield(delivery)
     const { message, crashes, stalled, invalid } = delivery
     if (message.version > ENVELOPE_VERSION) return this.#handBack(delivery)
     const job = new Job(this.queue, delivery)
@@ -129,6 +129,12 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     return this.#stopping.signal.aborted || (this.#alone !== undefined && this.#alone !== delivery)
   }
 
+  /** Gives it back once nothing more is fetched: earlier, it would come straight back to this worker. */
+  async #yield(delivery: Delivery): Promise<void> {
+    await this.#consuming.halt()
+    await delivery.settle({ type: 'release' })
+  }
+
   async #run(delivery: Delivery, job: Job): Promise<void> {
     const entry = this.#handlers.find(job.name)
     if (!entry) return this.#bury(delivery, job, 'unknown', new Error(`no handler for jobs named '${job.name}'`))
@@ -136,7 +142,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     if (entry.definition) {
       const data = await entry.definition.validate(job.data).catch(toError)
       if (data instanceof Error) return this.#bury(delivery, job, 'invalid', data)
-      if (this.#mustYield(delivery)) return delivery.settle({ type: 'release' })
+      if (this.#mustYield(delivery)) return this.#yield(delivery)
       seen = new Job(this.queue, delivery, data)
     }
     const run = new Run(seen, delivery)
@@ -187,6 +193,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     const { id, version } = delivery.message
     this.emit('error', new JobportError('INVALID_MESSAGE', `job ${id} has envelope version ${version}; this worker knows ${ENVELOPE_VERSION}`))
     await pause(NEWER_HOLD, this.#stopping.signal)
+    if (this.#mustYield(delivery)) return this.#yield(delivery)
     await delivery.settle({ type: 'release' })
   }
 
