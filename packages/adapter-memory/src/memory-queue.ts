@@ -147,7 +147,7 @@ export class MemoryQueue {
       if (this.#active.get(entry.uid)?.lose !== lose) throw new JobportError('LEASE_LOST', `job ${entry.id} is no longer held`, { id: entry.id })
       end()
       this.#settle(entry, outcome)
-      this.dispatch()
+      queueMicrotask(() => this.dispatch())
     }
     this.#active.set(entry.uid, { client: subscriber.client, lose })
     subscriber.deliver({ message: messageOf(entry), attempt: entry.attempt, crashes: 0, stalled: false, lost: lost.signal, settle })
