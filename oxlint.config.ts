@@ -44,6 +44,7 @@ export default defineConfig({
     'no-shadow': 'off',
     'typescript/consistent-return': 'off',
     'typescript/no-unnecessary-type-conversion': 'off',
+    'typescript/no-unnecessary-type-parameters': 'off',
     'typescript/no-unsafe-type-assertion': 'off',
     'typescript/no-useless-default-assignment': 'off',
     'typescript/unbound-method': 'off',

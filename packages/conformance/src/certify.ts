@@ -1,0 +1,84 @@
+import { assertions } from './assert.ts'
+import { refuses, type Case, type Chapter } from './case.ts'
+import { chapters } from './chapters/index.ts'
+import { Context, type Ledger } from './context.ts'
+import { metaCases } from './chapters/meta.ts'
+import { failureOf, Results, type Result } from './results.ts'
+import { globalRunner, type Runner } from './runner.ts'
+import { seeded } from './seed.ts'
+import type { Harness } from './harness.ts'
+
+export interface CertifyOptions {
+  /** Default: the globals of mocha, vitest or jest. */
+  readonly runner?: Runner
+  /** For whatever the cases draw by chance. Default: drawn, and shown in the certificate. */
+  readonly seed?: number
+  /** Only the cases with these ids; then the suite does not ask whether all were reached. */
+  readonly only?: ReadonlySet<string>
+}
+
+/** Longest that any case may take, ms; its own waits end far earlier. */
+const CASE_TIMEOUT = 120_000
+
+/** Registers the whole suite for one adapter with the test runner. The results fill up as it runs. */
+export function certify(harness: Harness, options: CertifyOptions = {}): Results {
+  const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only } = options
+  const ledger: Ledger = { queues: new Set(), lateness: [], opened: 0, closed: 0 }
+  const results = new Results(seed, ledger.lateness)
+  const chosen = (list: readonly Case[]): readonly Case[] => (only ? list.filter(({ id }) => only.has(id)) : list)
+
+  for (const chapter of chapters) {
+    const cases = chosen(chapter.cases)
+    if (cases.length > 0) register(chapter, cases)
+  }
+  if (!only) register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger }))
+  return results
+
+  function register(chapter: Chapter, cases: readonly Case[]): void {
+    runner.describe(`${harness.name}: ${chapter.number} ${chapter.title}`, () => {
+      for (const each of cases) {
+        runner.it(`${each.id} ${each.title}`, async function () {
+          this.timeout?.(CASE_TIMEOUT)
+          await runCase(chapter, each)
+        })
+      }
+    })
+  }
+
+  async function runCase({ number: chapter }: Chapter, each: Case): Promise<void> {
+    const { id, title } = each
+    const start = { at: performance.now(), assertions: assertions.made }
+    const record = (rest: Pick<Result, 'status'> & Partial<Result>): void =>
+      results.record({ id, chapter, title, assertions: assertions.made - start.assertions, ms: Math.round(performance.now() - start.at), ...rest })
+    const ctx = new Context(harness, seeded(seed ^ hash(id)), ledger, id)
+    const lacking = each.needs !== undefined && ctx.features[each.needs] === false ? each.needs : undefined
+    try {
+      if (!lacking && each.processes && !harness.remote) {
+        return record({ status: 'not applicable', reason: 'the broker lives in this process' })
+      }
+      await (lacking ? refuses(lacking, ctx) : each.run(ctx))
+      record({ status: lacking ? 'refused' : 'passed' })
+    } catch (error) {
+      record({ status: 'failed', ...failureOf(error) })
+      throw withStory(error, ctx)
+    } finally {
+      await ctx.close()
+    }
+    if (assertions.made > start.assertions) return
+    record({ status: 'unreached', reason: 'it made no assertion' })
+    throw new Error(`${id} made no assertion`)
+  }
+}
+
+/** What the workers complained of belongs to the failure. */
+function withStory(error: unknown, { story }: Context): unknown {
+  const { errors } = story
+  if (error instanceof Error && errors.length > 0) error.message += `; workers said: ${errors.slice(0, 3).map(({ message }) => message).join(' | ')}`
+  return error
+}
+
+function hash(text: string): number {
+  let sum = 0
+  for (const character of text) sum = (Math.imul(sum, 31) + character.codePointAt(0)!) >>> 0
+  return sum
+}

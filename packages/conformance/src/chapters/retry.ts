@@ -1,0 +1,276 @@
+import { RetryError, UnrecoverableError } from '@jobport/core'
+import { expect, quiet, until } from '../assert.ts'
+import type { Case } from '../case.ts'
+
+const fail = (): never => {
+  throw new Error('no')
+}
+
+export const retry: readonly Case[] = [
+  {
+    id: 'RET-01',
+    title: 'fails once, then succeeds: one completion, at attempt 2',
+    run: async ({ queue, work, story, completed }) => {
+      await work(({ attempt }) => void (attempt === 1 && fail()))
+      await queue.add('a', 1, { attempts: 3 })
+      await completed(1)
+      await quiet(100, 'another run', () => story.tally())
+      expect(story.tally()).to.deep.equal({ active: 2, failed: 1, completed: 1 })
+      expect(story.of('completed')[0]).to.include({ attempt: 2 })
+    },
+  },
+  {
+    id: 'RET-02',
+    title: 'attempts 3, 5 and 8: the handler runs just as often, then the job is dead',
+    run: async ({ queue, work, story, died }) => {
+      await work(fail, { concurrency: 3 })
+      for (const attempts of [3, 5, 8]) await queue.add('a', 1, { id: `n-${attempts}`, attempts })
+      await died(3)
+      for (const attempts of [3, 5, 8]) {
+        const runs = story.of('active', `n-${attempts}`).map(({ attempt }) => attempt)
+        expect(runs).to.deep.equal(Array.from({ length: attempts }, (_, i) => i + 1))
+      }
+    },
+  },
+  {
+    id: 'RET-03',
+    title: 'without attempts, and with one, a job runs once',
+    run: async ({ queue, work, story, died }) => {
+      await work(fail)
+      await queue.add('a', 1)
+      await queue.add('a', 1, { attempts: 1, backoff: { type: 'fixed', delay: 5 } })
+      await died(2)
+      await quiet(150, 'another run', () => story.tally())
+      expect(story.of('active')).to.have.length(2)
+      expect(story.of('failed').map(({ retryIn }) => retryIn)).to.deep.equal([null, null])
+    },
+  },
+  {
+    id: 'RET-04',
+    title: "backoff: fixed, exponential with max, the worker's function, and its 'dead'",
+    run: async ({ queue, another, work, story, died }) => {
+      await work(fail, { concurrency: 4 })
+      await queue.add('a', 1, { id: 'fixed', attempts: 3, backoff: { type: 'fixed', delay: 150 } })
+      await queue.add('a', 1, { id: 'exponential', attempts: 4, backoff: { type: 'exponential', delay: 80, max: 200 } })
+      await queue.add('a', 1, { id: 'none', attempts: 2 })
+      await died(3)
+      const waits = (id: string): (number | null | undefined)[] => story.of('failed', id).map(({ retryIn }) => retryIn)
+      expect(waits('fixed')).to.deep.equal([150, 150, null])
+      expect(waits('exponential')).to.deep.equal([80, 160, 200, null])
+      expect(waits('none')).to.deep.equal([0, null])
+      for (const id of ['fixed', 'exponential']) {
+        story.of('active', id).slice(1).forEach(({ at }, i) => {
+          const failed = story.of('failed', id)[i]!
+          expect(at - failed.at, `${id}: wait ${i + 1}`).to.be.at.least(failed.retryIn! - 30)
+        })
+      }
+      const own = another('own')
+      await work(fail, { backoff: async (attempt, error, job) => (attempt === 2 ? 'dead' : error.message.length * 5 + job.attempts) }, { queue: own.name })
+      await own.add('a', 1, { id: 'own', attempts: 9 })
+      await died(4)
+      expect(waits('own')).to.deep.equal([19, null])
+      expect(story.of('dead', 'own')[0]).to.include({ reason: 'unrecoverable' })
+    },
+  },
+  {
+    id: 'RET-05',
+    title: 'UnrecoverableError ends a job at once, by whatever class of that name',
+    run: async ({ queue, work, story, died }) => {
+      await work(({ data }) => {
+        throw data === 1 ? new UnrecoverableError('bad card') : Object.assign(new Error('bad card'), { name: 'UnrecoverableError' })
+      })
+      await queue.add('a', 1, { attempts: 9 })
+      await queue.add('a', 2, { attempts: 9 })
+      await died(2)
+      await quiet(100, 'another run', () => story.tally())
+      expect(story.of('active')).to.have.length(2)
+      expect(story.of('dead').map(({ reason }) => reason)).to.deep.equal(['unrecoverable', 'unrecoverable'])
+    },
+  },
+  {
+    id: 'RET-06',
+    title: 'the error is kept with name, message and stack; what is no Error, circular or huge is kept within bounds',
+    run: async ({ queue, work, died }) => {
+      const circle: { self?: unknown } = {}
+      circle.self = circle
+      const thrown: Record<string, unknown> = { error: new TypeError('wrong type'), text: 'just text', nothing: undefined, circle, huge: new Error('x'.repeat(1e6)) }
+      await work(({ id }) => {
+        throw thrown[id]
+      })
+      for (const id of Object.keys(thrown)) await queue.add('a', 1, { id })
+      await died(5)
+      const kept = async (id: string) => (await queue.deadLetters.get(id))!.error!
+      expect(await kept('error')).to.include({ name: 'TypeError', message: 'wrong type' })
+      expect((await kept('error')).stack).to.include('wrong type')
+      expect((await kept('text')).message).to.include('just text')
+      expect((await kept('nothing')).message).to.be.a('string')
+      expect((await kept('circle')).message).to.include('Circular')
+      expect((await kept('huge')).message.length).to.be.within(1_000, 10_000)
+    },
+  },
+  {
+    id: 'RET-07',
+    title: 'a handler that throws and one that rejects fail alike',
+    run: async ({ queue, work, story, died }) => {
+      await work({ throws: fail, rejects: () => Promise.reject(new Error('no')) })
+      await queue.add('throws', 1)
+      await queue.add('rejects', 1)
+      await died(2)
+      expect(story.of('failed').map(({ error }) => error!.message)).to.deep.equal(['no', 'no'])
+    },
+  },
+  {
+    id: 'RET-08',
+    title: 'three workers, 100 jobs that each fail twice: nothing is lost',
+    run: async ({ queue, work, broker, story, completed, exactly, conserved }) => {
+      for (let i = 0; i < 3; i++) await work(({ attempt }) => void (attempt < 3 && fail()), { concurrency: 5 }, { broker: broker() })
+      const receipts = await queue.addMany(Array.from({ length: 100 }, (_, i) => ({ name: 'a', data: i, options: { attempts: 3 } })))
+      await completed(100)
+      exactly(receipts.map(({ id }) => id), story.ids('completed'), 'completed')
+      expect(story.of('active')).to.have.length(300)
+      await conserved(receipts.map(({ uid }) => uid!))
+    },
+  },
+  {
+    id: 'RET-09',
+    title: 'what a failed attempt did to payload and headers is invisible to the next',
+    run: async ({ queue, work, completed }) => {
+      const seen: unknown[] = []
+      await work((job) => {
+        seen.push(structuredClone([job.data, job.headers]))
+        Object.assign(job.data as object, { dirty: true })
+        Object.assign(job.headers, { dirty: 'true' })
+        if (job.attempt < 3) fail()
+      })
+      await queue.add('a', { clean: true }, { attempts: 3, headers: { clean: 'yes' } })
+      await completed(1)
+      expect(seen).to.deep.equal(Array.from({ length: 3 }, () => [{ clean: true }, { clean: 'yes' }]))
+    },
+  },
+  {
+    id: 'RET-10',
+    title: 'a listener that throws is reported, the job still settles, the worker lives on',
+    run: async ({ queue, work, story, died, completed }) => {
+      const worker = await work(({ name }) => void (name === 'bad' && fail()))
+      for (const event of ['active', 'failed', 'dead', 'completed'] as const) worker.on(event, fail)
+      await queue.add('bad', 1)
+      await died(1)
+      await queue.add('good', 1)
+      await completed(1)
+      expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 1 })
+      expect(story.errors.length).to.be.at.least(4)
+    },
+  },
+  {
+    id: 'RET-11',
+    title: 'RetryError chooses the wait, and spends no attempt when told so',
+    run: async ({ queue, work, story, completed }) => {
+      let runs = 0
+      await work(() => {
+        runs++
+        if (runs <= 3) throw new RetryError('busy', { delay: 60, countAttempt: false })
+        if (runs === 4) throw new RetryError('later', { delay: 40 })
+      })
+      await queue.add('a', 1, { attempts: 2 })
+      await completed(1)
+      expect(story.of('active').map(({ attempt }) => attempt)).to.deep.equal([1, 1, 1, 1, 2])
+      expect(story.of('failed').map(({ retryIn }) => retryIn)).to.deep.equal([60, 60, 60, 40])
+    },
+  },
+  {
+    id: 'RET-14',
+    title: 'a run over its timeout is aborted and failed, its late result ignored, its place free at once',
+    run: async ({ queue, work, story, completed, died, counted }) => {
+      const late = Promise.withResolvers<string>()
+      const reasons: unknown[] = []
+      await work(async ({ name }, signal) => {
+        if (name === 'quick') return 1
+        signal.addEventListener('abort', () => reasons.push(signal.reason))
+        return late.promise
+      }, { timeout: 5_000 })
+      await queue.add('slow', 1, { timeout: 100, attempts: 2 })
+      await died(1)
+      late.resolve('too late')
+      await queue.add('quick', 1)
+      await completed(1)
+      await quiet(100, 'an event of the late result', () => story.tally())
+      expect(story.ids('completed')).to.have.length(1)
+      expect(story.of('failed').map(({ error }) => (error as { code?: string }).code)).to.deep.equal(['TIMEOUT', 'TIMEOUT'])
+      expect(reasons[0]).to.have.property('code', 'TIMEOUT')
+      await counted({ dead: 1, active: 0, waiting: 0 })
+      expect((await queue.deadLetters.list()).jobs[0]).to.include({ reason: 'attempts' })
+    },
+  },
+  {
+    id: 'RET-15',
+    title: 'a stop in the middle of a run gives the job back: no attempt spent, no event of failure',
+    run: async ({ queue, work, story, completed, counted }) => {
+      const worker = await work(() => new Promise(() => {}))
+      await queue.add('a', 1, { attempts: 2 })
+      await counted({ active: 1 })
+      await worker.stop({ timeout: 20 })
+      await counted({ waiting: 1, active: 0 })
+      await work(() => 1)
+      await completed(1)
+      expect(story.tally()).to.deep.equal({ active: 2, completed: 1 })
+      expect(story.of('active').map(({ attempt, crashes }) => [attempt, crashes])).to.deep.equal([[1, 0], [1, 0]])
+    },
+  },
+  {
+    id: 'RET-16',
+    title: 'attempts mean the same everywhere: a throw costs one, a release, a stop and a free retry cost none',
+    run: async ({ queue, take, counted }) => {
+      await queue.add('a', 1, { attempts: 9 })
+      const seen: string[] = []
+      const { driver, deliveries } = await take(1)
+      const next = async (): Promise<(typeof deliveries)[number]> => {
+        await until(() => deliveries.length > 0, 'the next delivery', () => seen)
+        const delivery = deliveries.shift()!
+        seen.push(`${delivery.attempt}/${delivery.crashes}`)
+        return delivery
+      }
+      await (await next()).settle({ type: 'release' })
+      await (await next()).settle({ type: 'again', delay: 0, attempt: 2 })
+      await (await next()).settle({ type: 'again', delay: 0, attempt: 2 })
+      await (await next()).settle({ type: 'release' })
+      await next()
+      await driver.close()
+      const second = await take(1)
+      await until(() => second.deliveries.length > 0, 'delivery after a close', () => seen)
+      const last = second.deliveries[0]!
+      expect([...seen, `${last.attempt}/${last.crashes}`]).to.deep.equal(['1/0', '1/0', '2/0', '2/0', '2/0', '2/0'])
+      await last.settle({ type: 'complete', result: null })
+      await counted({ waiting: 0, delayed: 0, active: 0, dead: 0 })
+    },
+  },
+  {
+    id: 'RET-17',
+    title: 'a job that waits long for its retry does not hold up one that waits short',
+    run: async ({ queue, work, story, completed }) => {
+      await work(({ id, attempt }) => void (attempt === 1 && id !== 'x' && fail()), { concurrency: 2 })
+      await queue.add('a', 1, { id: 'long', attempts: 2, backoff: { type: 'fixed', delay: 60_000 } })
+      await until(() => story.of('failed', 'long').length === 1, 'the first failure', () => story.tally())
+      await queue.add('a', 1, { id: 'short', attempts: 2, backoff: { type: 'fixed', delay: 100 } })
+      await completed(1, 5_000)
+      expect(story.ids('completed')).to.deep.equal(['short'])
+      expect(await queue.counts()).to.include({ delayed: 1 })
+    },
+  },
+  {
+    id: 'RET-18',
+    title: 'random failures: no job starts more often than its attempts, each ends once',
+    run: async ({ queue, work, broker, story, random, conserved }) => {
+      const handler = (): void => void (random() < 0.4 && fail())
+      for (let i = 0; i < 2; i++) await work(handler, { concurrency: 5 }, { broker: broker() })
+      const jobs = Array.from({ length: 120 }, (_, i) => ({ name: 'a', data: i, options: { id: `r-${i}`, attempts: 1 + Math.floor(random() * 4) } }))
+      const receipts = await queue.addMany(jobs)
+      const ends = (): number => story.of('completed').length + story.of('dead').length
+      await until(() => ends() >= 120, '120 ends', () => story.tally())
+      for (const { options } of jobs) {
+        expect(story.of('active', options.id).length, options.id).to.be.at.most(options.attempts)
+        expect(story.of('completed', options.id).length + story.of('dead', options.id).length, options.id).to.equal(1)
+      }
+      await conserved(receipts.map(({ uid }) => uid!))
+    },
+  },
+]

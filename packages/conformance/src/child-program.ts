@@ -1,0 +1,58 @@
+import { Broker, type Job, type JobportError } from '@jobport/core'
+import type { Driver } from '@jobport/core/driver'
+import type { ChildTask, Order, Report } from './child.ts'
+
+/** Runs in a process of its own, see `child.ts`. A job named `die` kills it, `hold` runs until it is aborted. */
+const task = JSON.parse(process.argv[2]!) as ChildTask
+const { createDriver } = (await import(task.module)) as { createDriver(url: string): Driver }
+const broker = new Broker(createDriver(task.url))
+broker.on('error', ({ message }) => tell({ type: 'error', message }))
+
+if (task.role === 'worker') await work()
+else await produce()
+tell({ type: 'ready' })
+
+process.on('message', (order: Order | 'close') => void (order === 'close' ? close() : add(order)))
+const orphaned = (): boolean => process.kill(process.pid, 'SIGKILL')
+process.on('disconnect', orphaned)
+
+async function work(): Promise<void> {
+  const { concurrency = 1, crashLimit = 3 } = task
+  const worker = broker.worker(task.queue, {
+    ok: () => 1,
+    die: () => process.kill(process.pid, 'SIGKILL'),
+    hold: (_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+  }, { concurrency, crashLimit })
+  const say = (type: 'active' | 'completed' | 'stalled' | 'dead', { id, uid, attempt, crashes }: Job, reason = ''): void =>
+    tell({ type, id, uid, attempt, crashes, reason })
+  worker.on('active', (job) => say('active', job))
+  worker.on('completed', (job) => say('completed', job))
+  worker.on('stalled', (job) => say('stalled', job))
+  worker.on('dead', (job, _error, reason) => say('dead', job, reason))
+  worker.on('error', ({ message }) => tell({ type: 'error', message }))
+  await worker.ready()
+}
+
+async function produce(): Promise<void> {
+  await broker.connect()
+  await broker.queue(task.queue).counts()
+}
+
+async function add({ name, data, options }: Order): Promise<void> {
+  try {
+    tell({ type: 'added', receipt: await broker.queue(task.queue).add(name, data, options) })
+  } catch (error) {
+    const { code, message } = error as JobportError
+    tell({ type: 'refused', code, message })
+  }
+}
+
+async function close(): Promise<void> {
+  await broker.close({ timeout: 0 })
+  process.off('disconnect', orphaned)
+  process.disconnect()
+}
+
+function tell(report: Report): void {
+  if (process.connected) process.send!(report)
+}

@@ -1,0 +1,89 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { until } from './assert.ts'
+import type { AddOptions, Receipt } from '@jobport/core'
+
+/** What a process of the suite's own is to do. */
+export interface ChildTask {
+  /** File URL of the module that exports `createDriver(url)`. */
+  readonly module: string
+  readonly url: string
+  readonly queue: string
+  readonly role: 'worker' | 'producer'
+  readonly concurrency?: number
+  readonly crashLimit?: number
+}
+
+/** What it tells. */
+export type Report =
+  | { readonly type: 'ready' }
+  | { readonly type: 'active' | 'completed' | 'stalled' | 'dead'; readonly id: string; readonly uid: string; readonly attempt: number; readonly crashes: number; readonly reason?: string }
+  | { readonly type: 'added'; readonly receipt: Receipt }
+  | { readonly type: 'refused'; readonly code: string; readonly message: string }
+  | { readonly type: 'error'; readonly message: string }
+
+/** What a producer is told to add. */
+export interface Order {
+  readonly name: string
+  readonly data: unknown
+  readonly options?: AddOptions
+}
+
+/** A process that can be killed without a word. */
+export class Child {
+  readonly reports: Report[] = []
+  readonly ready: Promise<void>
+  readonly #process: ChildProcess
+
+  constructor(task: ChildTask) {
+    this.#process = fork(fileURLToPath(new URL('./child-program.js', import.meta.url)), [JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#process.on('message', (report: Report) => this.reports.push(report))
+    this.ready = this.#begin()
+  }
+
+  get running(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
+  /** Exit code, or the signal's name. */
+  get end(): number | string | null {
+    return this.#process.exitCode ?? this.#process.signalCode
+  }
+
+  of<Type extends Report['type']>(type: Type): Extract<Report, { type: Type }>[] {
+    return this.reports.filter((report): report is Extract<Report, { type: Type }> => report.type === type)
+  }
+
+  /** Tells a producer to add a job; the answer comes as a report. */
+  add(order: Order): void {
+    if (this.#process.connected) this.#process.send(order, () => {})
+  }
+
+  /** Asks it to close gracefully. */
+  close(): void {
+    if (this.#process.connected) this.#process.send('close', () => {})
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  /** SIGKILL; resolves once it is gone. */
+  async kill(): Promise<void> {
+    if (!this.running) return
+    const exit = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await exit
+  }
+
+  /** Resolves once it has ended by itself. */
+  async ended(): Promise<void> {
+    if (this.running) await once(this.#process, 'exit')
+  }
+
+  async #begin(): Promise<void> {
+    await until(() => this.of('ready').length > 0 || !this.running, 'start of a child process', () => this.reports)
+    if (this.of('ready').length === 0) throw new Error(`a child process ended at its start: ${JSON.stringify(this.reports)}`)
+  }
+}

@@ -1,0 +1,124 @@
+#!/usr/bin/env node
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Command } from 'commander'
+import Mocha from 'mocha'
+import { createDriver } from '@jobport/core'
+import { certificateOf, versionBeside } from './certificate.ts'
+import { certify } from './certify.ts'
+import { chapters } from './chapters/index.ts'
+import { markdownOf } from './markdown.ts'
+import type { Driver, ServerInfo } from '@jobport/core/driver'
+import type { Harness } from './harness.ts'
+import type { Runner } from './runner.ts'
+
+interface Options {
+  readonly out: string
+  readonly seed?: string
+  readonly grep?: string
+  readonly module?: string
+}
+
+/** An adapter as the suite needs it: its module's URL and what that exports. */
+interface Adapter {
+  readonly module: URL
+  readonly createDriver: (url: string) => Driver
+}
+
+await new Command('jobport-certify')
+  .description('Runs the conformance suite against a broker and writes a certificate.')
+  .argument('<broker>', "URL of the broker, for example redis://127.0.0.1:6379, or 'memory'")
+  .option('-o, --out <folder>', 'where the certificate goes, as JSON and Markdown', 'certificates')
+  .option('-s, --seed <number>', 'repeats the draws of an earlier run')
+  .option('-g, --grep <pattern>', 'only cases whose id or title matches; writes no certificate')
+  .option('-m, --module <file>', "the adapter's module, which exports createDriver(url); default: the one that Jobport has for the URL")
+  .action(main)
+  .parseAsync()
+
+async function main(broker: string, { out, seed, grep, module }: Options): Promise<void> {
+  const url = broker === 'memory' ? 'memory://certify' : broker
+  const adapter = module === undefined ? await adapterOf(url) : await load(pathToFileURL(resolve(module)))
+  const { server, driver } = await visit(adapter, url)
+  const only = grep === undefined ? undefined : matching(new RegExp(grep))
+  const mocha = new Mocha({ timeout: 0, slow: 5_000, color: process.stdout.isTTY })
+  const results = certify(harnessOf(adapter, url, driver), {
+    runner: runnerOf(mocha),
+    ...(only && { only }),
+    ...(seed !== undefined && { seed: Number(seed) }),
+  })
+  const failures = await new Promise<number>((done) => mocha.run(done))
+  process.exitCode = failures > 0 || results.all().length === 0 ? 1 : 0
+  if (only) return
+
+  const certificate = certificateOf(results, {
+    adapter: driver.name,
+    features: driver.features,
+    versions: { [`adapter ${driver.name}`]: versionBeside(adapter.module.href), server },
+  })
+  const text = markdownOf(certificate)
+  const stem = [...new Set([driver.name, server.split(' ')[0]!.toLowerCase()])].join('-')
+  await mkdir(out, { recursive: true })
+  await writeFile(join(out, `${stem}.json`), `${JSON.stringify(certificate, undefined, 2)}\n`)
+  await writeFile(join(out, `${stem}.md`), text)
+  console.log(`${text}\nWritten: ${join(out, stem)}.md and .json`)
+  if (!certificate.certified) process.exitCode = 1
+}
+
+/** Core knows which adapter serves a URL; where its package is installed, the program's folder knows. */
+async function adapterOf(url: string): Promise<Adapter> {
+  const driver = await createDriver(url)
+  await driver.close()
+  const file = createRequire(join(process.cwd(), 'index.js')).resolve(`@jobport/adapter-${driver.name}`)
+  return load(pathToFileURL(file))
+}
+
+async function load(module: URL): Promise<Adapter> {
+  const { createDriver: make } = (await import(module.href)) as Partial<Adapter>
+  if (typeof make !== 'function') throw new Error(`${module.href} exports no createDriver(url)`)
+  return { module, createDriver: make }
+}
+
+/** Fails early, and in few words, if the broker cannot be had. */
+async function visit({ createDriver: make }: Adapter, url: string): Promise<{ driver: Driver } & ServerInfo> {
+  const driver = make(url)
+  try {
+    return { driver, ...(await driver.connect({ down: () => {}, up: () => {}, error: () => {} })) }
+  } finally {
+    await driver.close()
+  }
+}
+
+/** A broker whose jobs outlive this process can be reached from others. */
+function harnessOf({ module, createDriver: make }: Adapter, url: string, { name, features }: Driver): Harness {
+  return {
+    name,
+    createDriver: (through = url) => make(through),
+    ...(features.durable && { remote: { url, module } }),
+    leftovers: async (queues) => {
+      const driver = make(url)
+      await driver.connect({ down: () => {}, up: () => {}, error: () => {} })
+      const left: string[] = []
+      for (const queue of queues) {
+        const counts = await driver.admin(queue).counts()
+        if (Object.values(counts).some((count) => count > 0)) left.push(`${queue} ${JSON.stringify(counts)}`)
+      }
+      await driver.close()
+      return left
+    },
+  }
+}
+
+/** Mocha's own interface, without touching the globals. */
+function runnerOf(mocha: Mocha): Runner {
+  const bdd: Partial<Mocha.MochaGlobals> = {}
+  mocha.suite.emit(Mocha.Suite.constants.EVENT_FILE_PRE_REQUIRE, bdd, '', mocha)
+  const { describe, it, after } = bdd as Mocha.MochaGlobals
+  return { describe, it, after }
+}
+
+function matching(pattern: RegExp): ReadonlySet<string> {
+  const cases = chapters.flatMap((chapter) => chapter.cases)
+  return new Set(cases.filter(({ id, title }) => pattern.test(`${id} ${title}`)).map(({ id }) => id))
+}

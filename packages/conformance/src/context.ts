@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto'
+import { Broker, type BrokerOptions, type Handlers, type JobView, type Queue, type QueueOptions, type Worker, type WorkerOptions } from '@jobport/core'
+import type { Delivery, Driver, Features, Message } from '@jobport/core/driver'
+import { expect, until, DEADLINE } from './assert.ts'
+import { Child, type ChildTask } from './child.ts'
+import { FaultProxy } from './proxy.ts'
+import { Story } from './story.ts'
+import { difference } from './wait.ts'
+import type { Harness } from './harness.ts'
+
+export type AnyJobs = Record<string, unknown>
+
+/** What the suite keeps across cases. */
+export interface Ledger {
+  readonly queues: Set<string>
+  readonly lateness: number[]
+  opened: number
+  closed: number
+}
+
+/** One case's world: queues of its own, brokers, workers and processes; all of it is gone when the case ends. */
+export class Context {
+  readonly harness: Harness
+  readonly random: () => number
+  readonly features: Features
+  readonly story: Story = new Story()
+  readonly queue: Queue<AnyJobs>
+  readonly main: Broker
+  readonly #ledger: Ledger
+  readonly #names = new Set<string>()
+  readonly #brokers: Broker[] = []
+  readonly #drivers: Driver[] = []
+  readonly #children: Child[] = []
+  readonly #proxies: FaultProxy[] = []
+
+  constructor(harness: Harness, random: () => number, ledger: Ledger, title: string) {
+    this.harness = harness
+    this.random = random
+    this.#ledger = ledger
+    ledger.opened++
+    const driver = harness.createDriver()
+    this.features = driver.features
+    this.main = this.broker({}, driver)
+    this.queue = this.main.queue(this.name(title))
+  }
+
+  /** A queue name that nobody else has. */
+  readonly name = (stem: string): string => {
+    const name = `${stem.replaceAll(/[^\w.-]/g, '-')}-${randomBytes(5).toString('hex')}`
+    this.#names.add(name)
+    this.#ledger.queues.add(name)
+    return name
+  }
+
+  /** Another client of the same broker. */
+  readonly broker = (options: BrokerOptions = {}, driver: Driver = this.harness.createDriver()): Broker => {
+    const broker = new Broker(driver, options)
+    broker.on('error', (error) => this.story.errors.push(error))
+    this.#brokers.push(broker)
+    return broker
+  }
+
+  /** A queue of its own, on the case's first broker. */
+  readonly another = (stem: string, options?: QueueOptions): Queue<AnyJobs> => {
+    return this.main.queue(this.name(stem), options)
+  }
+
+  /** A worker whose events go into the story; consuming when this resolves. */
+  readonly work = async (
+    handlers: Handlers<AnyJobs>,
+    options: WorkerOptions = {},
+    { queue = this.queue.name, broker = this.main }: { readonly queue?: string; readonly broker?: Broker } = {},
+  ): Promise<Worker<AnyJobs>> => {
+    const worker = broker.worker<AnyJobs>(queue, handlers, options)
+    this.story.follow(worker)
+    await worker.ready()
+    return worker
+  }
+
+  /** A connected driver, for cases below core. */
+  readonly driver = async (): Promise<Driver> => {
+    const driver = this.harness.createDriver()
+    this.#drivers.push(driver)
+    await driver.connect({ down: () => {}, up: () => {}, error: (error) => this.story.errors.push(error) })
+    return driver
+  }
+
+  /** A driver that takes what `queue` delivers and leaves settling to the case. */
+  readonly take = async (prefetch: number, queue: string = this.queue.name): Promise<{ driver: Driver; deliveries: Delivery[]; stop: () => Promise<void> }> => {
+    const driver = await this.driver()
+    const deliveries: Delivery[] = []
+    const consumer = await driver.consume(queue, (delivery) => deliveries.push(delivery), { prefetch })
+    return { driver, deliveries, stop: () => consumer.stop() }
+  }
+
+  /** A program of the suite in a process of its own. */
+  readonly child = async (task: Omit<ChildTask, 'module' | 'url' | 'queue'> & { readonly url?: string; readonly queue?: string }): Promise<Child> => {
+    const { remote } = this.harness
+    if (!remote) throw new Error('this case needs a broker that other processes can reach')
+    const child = new Child({ queue: this.queue.name, url: remote.url, ...task, module: remote.module.href })
+    this.#children.push(child)
+    await child.ready
+    return child
+  }
+
+  /** A proxy in front of the broker, and the URL that goes through it. */
+  readonly proxy = async (): Promise<{ proxy: FaultProxy; url: string }> => {
+    const { remote } = this.harness
+    if (!remote) throw new Error('this case needs a broker behind a socket')
+    const url = new URL(remote.url)
+    const proxy = await FaultProxy.open({ host: url.hostname, port: Number(url.port) })
+    this.#proxies.push(proxy)
+    url.hostname = '127.0.0.1'
+    url.port = String(proxy.port)
+    return { proxy, url: url.href }
+  }
+
+  /** Waits until `count` jobs have completed. */
+  readonly completed = async (count: number, deadline: number = DEADLINE): Promise<void> => {
+    await until(() => this.story.of('completed').length >= count, `${count} completions`, () => this.story.tally(), deadline)
+  }
+
+  /** Waits until `count` jobs are dead. */
+  readonly died = async (count: number, deadline: number = DEADLINE): Promise<void> => {
+    await until(() => this.story.of('dead').length >= count, `${count} deaths`, () => this.story.tally(), deadline)
+  }
+
+  /** Waits until the queue's counts are as given; what is not given may be anything. */
+  readonly counted = async (wanted: Partial<Record<'waiting' | 'delayed' | 'active' | 'dead', number>>, queue: Queue<AnyJobs> = this.queue): Promise<void> => {
+    let counts = await queue.counts()
+    const right = async (): Promise<boolean> => {
+      counts = await queue.counts()
+      return Object.entries(wanted).every(([state, count]) => counts[state as 'waiting'] === count)
+    }
+    await until(right, `counts ${JSON.stringify(wanted)}`, () => counts)
+  }
+
+  /** Every expected id happened once, no other did. */
+  readonly exactly = (expected: readonly string[], seen: readonly string[], what: string): void => {
+    expect(difference(expected, seen), what).to.deep.equal({ missing: [], extra: [], repeated: [] })
+  }
+
+  /** At a quiet moment: accepted = completed + dead + removed + live, by distinct uid. */
+  readonly conserved = async (accepted: readonly string[], removed: number = 0): Promise<void> => {
+    const completed = new Set(this.story.of('completed').map(({ uid }) => uid))
+    const dead = new Set((await this.deadLetters()).map(({ uid }) => uid))
+    const { waiting, delayed, active } = await this.queue.counts()
+    const sum = { completed: completed.size, dead: dead.size, removed, live: waiting + delayed + active }
+    const total = sum.completed + sum.dead + sum.removed + sum.live
+    expect(total, `accepted = ${JSON.stringify(sum)}`).to.equal(new Set(accepted).size)
+    expect([...completed].filter((uid) => dead.has(uid)), 'completed and dead').to.deep.equal([])
+  }
+
+  /** All of them, newest first. */
+  readonly deadLetters = async (): Promise<JobView[]> => {
+    const all: JobView[] = []
+    let cursor: string | undefined
+    do {
+      const page = await this.queue.deadLetters.list({ limit: 100, ...(cursor !== undefined && { cursor }) })
+      all.push(...page.jobs)
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    return all
+  }
+
+  /** Records how late a delayed job started, ms; negative is early. */
+  readonly late = (ms: number): void => {
+    this.#ledger.lateness.push(ms)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#children.map((child) => child.kill()))
+    const brokers = this.#brokers.filter((broker) => broker !== this.main)
+    await Promise.all(brokers.map((broker) => broker.close({ timeout: 100 })))
+    await Promise.all(this.#drivers.map((driver) => driver.close()))
+    await Promise.all(this.#proxies.map((proxy) => proxy.close()))
+    await this.main.close({ timeout: 100 })
+    const cleaner = new Broker(this.harness.createDriver())
+    for (const name of this.#names) await cleaner.queue(name).drop()
+    await cleaner.close()
+    this.#ledger.closed++
+  }
+}
+
+/** A message as core would make it, for cases below core. */
+export function messageOf(over: Partial<Message> = {}): Message {
+  const uid = over.uid ?? `u-${randomBytes(8).toString('hex')}`
+  return { version: 1, id: uid, uid, name: 'job', data: null, headers: {}, addedAt: Date.now(), attempts: 1, ...over }
+}

@@ -1,0 +1,19 @@
+import type { Driver } from '@jobport/core/driver'
+
+/** What the suite needs to know of an adapter. */
+export interface Harness {
+  /** Heads the titles and the certificate. */
+  readonly name: string
+  /**
+   * Drivers of one harness reach the same broker, wherever they are made. `url` is given when the suite has put a proxy
+   * between the driver and the broker. Leases want to be short: a case waits for them to run out.
+   */
+  createDriver(url?: string): Driver
+  /**
+   * Lets the suite reach the broker from other processes: its URL, and the file URL of a module that exports
+   * `createDriver(url)`. Absent: the broker lives in this process, and cases that kill processes do not apply.
+   */
+  readonly remote?: { readonly url: string; readonly module: URL }
+  /** Whatever the suite's queues left in the broker, by name: must be nothing in the end. */
+  leftovers?(queues: readonly string[]): Promise<readonly string[]>
+}

@@ -1,0 +1,7 @@
+export { certify, type CertifyOptions } from './certify.ts'
+export { certificateOf, versionBeside, type Certificate, type ChapterTally, type Circumstances } from './certificate.ts'
+export { markdownOf } from './markdown.ts'
+export { Results, type Result, type Status } from './results.ts'
+export { saboteurs, type Saboteur } from './saboteurs/index.ts'
+export type { Harness } from './harness.ts'
+export type { Runner } from './runner.ts'

@@ -1,0 +1,101 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+
+interface Target {
+  readonly host: string
+  readonly port: number
+}
+
+/** What happens at the n-th piece that a client sends. */
+export interface Trap {
+  /** From 1, counted from when the trap was set, over all connections. */
+  readonly at: number
+  /** Whether that piece still reaches the broker. */
+  readonly forward: boolean
+  readonly spring: () => void
+}
+
+/** Stands between clients and a broker on this machine, and misbehaves on command. */
+export class FaultProxy {
+  readonly #target: Target
+  readonly #server: Server
+  readonly #pairs = new Set<readonly [Socket, Socket]>()
+  #trap: Trap | undefined
+  #pieces = 0
+  #hole = false
+
+  static async open(target: Target): Promise<FaultProxy> {
+    const proxy = new FaultProxy(target)
+    await new Promise<void>((resolve, reject) => proxy.#server.once('error', reject).listen(0, '127.0.0.1', resolve))
+    return proxy
+  }
+
+  private constructor(target: Target) {
+    this.#target = target
+    this.#server = createServer({ noDelay: true }, (client) => this.#join(client))
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Pieces that clients have sent since the trap was set. */
+  get pieces(): number {
+    return this.#pieces
+  }
+
+  set(trap: Trap): void {
+    this.#trap = trap
+    this.#pieces = 0
+  }
+
+  /** Swallows everything in both directions from now on: connections stay open, nothing arrives. */
+  blackhole(): void {
+    this.#hole = true
+  }
+
+  /** Lets everything through again; what hung is reset. */
+  heal(): void {
+    this.#hole = false
+    this.#trap = undefined
+    this.reset()
+  }
+
+  /** Cuts all connections with a RST. */
+  reset(): void {
+    for (const [client, server] of this.#pairs) {
+      client.resetAndDestroy()
+      server.destroy()
+    }
+    this.#pairs.clear()
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.reset()
+    await closed
+  }
+
+  #join(client: Socket): void {
+    const server = connect({ ...this.#target, noDelay: true })
+    const pair = [client, server] as const
+    this.#pairs.add(pair)
+    client.on('data', (piece) => this.#forward(piece, server))
+    server.on('data', (piece) => void (this.#hole || client.write(piece)))
+    for (const [here, there] of [pair, [server, client] as const]) {
+      here.on('error', () => there.destroy())
+      here.on('close', () => {
+        this.#pairs.delete(pair)
+        if (!this.#hole) there.destroy()
+      })
+    }
+  }
+
+  #forward(piece: Buffer, server: Socket): void {
+    this.#pieces++
+    const sprung = this.#trap?.at === this.#pieces ? this.#trap : undefined
+    if (!this.#hole && (!sprung || sprung.forward)) server.write(piece)
+    if (!sprung) return
+    this.#hole = true
+    sprung.spring()
+  }
+}

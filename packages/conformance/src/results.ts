@@ -1,0 +1,50 @@
+import { AssertionError } from 'chai'
+
+export type Status = 'passed' | 'failed' | 'refused' | 'not applicable' | 'unreached'
+
+export interface Result {
+  readonly id: string
+  readonly chapter: number
+  readonly title: string
+  readonly status: Status
+  readonly assertions: number
+  readonly ms: number
+  /** Why it failed, or does not apply. */
+  readonly reason?: string
+  /** Whether it failed on an assertion of its own, and not on some error or the runner's timeout. */
+  readonly byAssertion?: boolean
+}
+
+/** What became of each case. */
+export class Results {
+  readonly seed: number
+  readonly lateness: readonly number[]
+  readonly #results = new Map<string, Result>()
+
+  constructor(seed: number, lateness: readonly number[]) {
+    this.seed = seed
+    this.lateness = lateness
+  }
+
+  record(result: Result): void {
+    this.#results.set(result.id, result)
+  }
+
+  get(id: string): Result | undefined {
+    return this.#results.get(id)
+  }
+
+  /** In the order in which they ran. */
+  all(): Result[] {
+    return [...this.#results.values()]
+  }
+
+  with(status: Status): Result[] {
+    return this.all().filter((result) => result.status === status)
+  }
+}
+
+export function failureOf(error: unknown): { reason: string; byAssertion: boolean } {
+  const { message } = error as Error
+  return { reason: message, byAssertion: error instanceof AssertionError }
+}

@@ -1,0 +1,82 @@
+import { copyOf, settling, tamper, type Saboteur } from './saboteur.ts'
+import type { Delivery, Json } from '@jobport/core/driver'
+
+/** Saboteurs that change what a worker receives. */
+export const delivering: readonly Saboteur[] = [
+  {
+    name: 'acknowledges before the handler',
+    caughtBy: 'RET-01',
+    wrap: (driver) =>
+      tamper(driver, {
+        deliver: (receive, delivery) => {
+          void delivery.settle({ type: 'complete', result: null })
+          receive(settling(delivery, async () => {}))
+        },
+      }),
+  },
+  {
+    name: 'forgets the attempts',
+    caughtBy: 'LIFE-08',
+    wrap: (driver) => tamper(driver, { deliver: (receive, delivery) => receive({ ...copyOf(delivery), attempt: 1 }) }),
+  },
+  {
+    name: 'delivers one job in ten twice',
+    caughtBy: 'CON-04',
+    wrap: (driver) => {
+      let count = 0
+      return tamper(driver, {
+        deliver: (receive, delivery) => {
+          receive(delivery)
+          if (++count % 10 === 0) receive(settling(delivery, async () => {}))
+        },
+      })
+    },
+  },
+  {
+    name: 'hands out references to one object',
+    caughtBy: 'LIFE-25',
+    wrap: (driver) => {
+      const shared = new Map<string, Json>()
+      return tamper(driver, {
+        publish: async (honest, queue, messages, options) => {
+          for (const { uid, data } of messages) shared.set(uid, data)
+          return honest(queue, messages, options)
+        },
+        deliver: (receive, delivery) => {
+          const data = shared.get(delivery.message.uid) ?? delivery.message.data
+          receive({ ...copyOf(delivery), message: { ...delivery.message, data } })
+        },
+      })
+    },
+  },
+  {
+    name: 'delivers more than the prefetch',
+    caughtBy: 'CON-01',
+    wrap: (driver) => tamper(driver, { options: ({ prefetch }) => ({ prefetch: prefetch + 1 }) }),
+  },
+  {
+    name: 'starves an idle worker by fetching ahead',
+    caughtBy: 'CON-06',
+    wrap: (driver) => {
+      const lanes = new Map<unknown, { free: number; held: Delivery[] }>()
+      return tamper(driver, {
+        options: ({ prefetch }) => ({ prefetch: prefetch * 10 }),
+        deliver: (receive, delivery) => {
+          const lane = lanes.get(receive) ?? { free: 1, held: [] }
+          lanes.set(receive, lane)
+          const pass = (next: Delivery): void => {
+            lane.free--
+            receive(settling(next, async (outcome) => {
+              await next.settle(outcome)
+              lane.free++
+              const waiting = lane.held.shift()
+              if (waiting) pass(waiting)
+            }))
+          }
+          if (lane.free > 0) pass(delivery)
+          else lane.held.push(delivery)
+        },
+      })
+    },
+  },
+]

@@ -1,0 +1,8 @@
+import { delivering } from './delivering.ts'
+import { publishing } from './publishing.ts'
+import { settlements } from './settling.ts'
+import { tending } from './tending.ts'
+import type { Saboteur } from './saboteur.ts'
+
+export const saboteurs: readonly Saboteur[] = [...publishing, ...delivering, ...settlements, ...tending]
+export type { Saboteur }

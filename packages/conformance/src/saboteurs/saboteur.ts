@@ -1,0 +1,65 @@
+import type { ConsumeOptions, Consumer, Delivery, Driver, Message, Outcome, PublishResult, QueueAdmin } from '@jobport/core/driver'
+
+/** A driver that breaks one promise. The suite must notice: by the named case, on an assertion of its own. */
+export interface Saboteur {
+  readonly name: string
+  /** The case that must go red. */
+  readonly caughtBy: string
+  readonly wrap: (driver: Driver) => Driver
+}
+
+type Publish = (queue: string, messages: readonly Message[], options: { signal: AbortSignal }) => Promise<PublishResult[]>
+
+/** What a saboteur changes; the rest is the honest driver's. */
+export interface Tampering {
+  readonly publish?: (honest: Publish, ...args: Parameters<Publish>) => Promise<PublishResult[]>
+  readonly deliver?: (honest: (delivery: Delivery) => void, delivery: Delivery, queue: string) => void
+  readonly options?: (options: ConsumeOptions) => ConsumeOptions
+  readonly consumer?: (honest: Consumer) => Consumer
+  readonly admin?: (honest: QueueAdmin, queue: string) => QueueAdmin
+  readonly close?: (honest: () => Promise<void>) => Promise<void>
+}
+
+export function tamper(driver: Driver, { publish, deliver, options, consumer, admin, close }: Tampering): Driver {
+  const honest: Publish = (...args) => driver.publish(...args)
+  return {
+    contract: driver.contract,
+    name: driver.name,
+    features: driver.features,
+    connect: (listener) => driver.connect(listener),
+    publish: (...args) => (publish ? publish(honest, ...args) : honest(...args)),
+    consume: async (queue, receive, wanted) => {
+      const given = deliver ? (delivery: Delivery): void => deliver(receive, delivery, queue) : receive
+      const made = await driver.consume(queue, given, options ? options(wanted) : wanted)
+      return consumer ? consumer(made) : made
+    },
+    admin: (queue) => (admin ? admin(driver.admin(queue), queue) : driver.admin(queue)),
+    close: () => (close ? close(() => driver.close()) : driver.close()),
+  }
+}
+
+/** The admin with some members replaced; the rest keep their `this`. */
+export function tamperAdmin(honest: QueueAdmin, changed: Partial<QueueAdmin>): QueueAdmin {
+  return {
+    counts: () => honest.counts(),
+    status: () => honest.status(),
+    get: (id, scope) => honest.get(id, scope),
+    list: (state, page) => honest.list(state, page),
+    remove: (key, scope) => honest.remove(key, scope),
+    purge: (scope) => honest.purge(scope),
+    redrive: (uid, as) => honest.redrive(uid, as),
+    pause: () => honest.pause(),
+    resume: () => honest.resume(),
+    drop: () => honest.drop(),
+    ...changed,
+  }
+}
+
+/** The delivery with another way to settle it. */
+export function settling(delivery: Delivery, settle: (outcome: Outcome) => Promise<void>): Delivery {
+  return { ...copyOf(delivery), settle }
+}
+
+export function copyOf({ message, attempt, crashes, stalled, invalid, lost, settle }: Delivery): Delivery {
+  return { message, attempt, crashes, stalled, lost, settle, ...(invalid && { invalid }) }
+}

@@ -1,0 +1,52 @@
+import type { DeadReason } from '@jobport/core/driver'
+import type { Job, Worker } from '@jobport/core'
+
+export interface Entry {
+  readonly event: 'active' | 'completed' | 'failed' | 'dead' | 'stalled'
+  readonly id: string
+  readonly uid: string
+  readonly name: string
+  readonly attempt: number
+  readonly crashes: number
+  /** ms on the clock of `Date.now`. */
+  readonly at: number
+  readonly error?: Error
+  readonly retryIn?: number | null
+  readonly reason?: DeadReason
+}
+
+/** Everything that a case's workers told, in order. */
+export class Story {
+  readonly entries: Entry[] = []
+  readonly errors: Error[] = []
+
+  /** Listens to all that `worker` tells. */
+  follow(worker: Worker<Record<string, unknown>>): void {
+    worker.on('active', (job) => this.#add('active', job))
+    worker.on('completed', (job) => this.#add('completed', job))
+    worker.on('stalled', (job) => this.#add('stalled', job))
+    worker.on('failed', (job, error, retryIn) => this.#add('failed', job, { error, retryIn }))
+    worker.on('dead', (job, error, reason) => this.#add('dead', job, { error, reason }))
+    worker.on('error', (error) => void this.errors.push(error))
+  }
+
+  of(event: Entry['event'], id?: string): Entry[] {
+    return this.entries.filter((entry) => entry.event === event && (id === undefined || entry.id === id))
+  }
+
+  /** The ids, in the order in which the event happened to them. */
+  ids(event: Entry['event']): string[] {
+    return this.of(event).map(({ id }) => id)
+  }
+
+  /** How often each event happened. */
+  tally(): Record<string, number> {
+    const tally: Record<string, number> = {}
+    for (const { event } of this.entries) tally[event] = (tally[event] ?? 0) + 1
+    return tally
+  }
+
+  #add(event: Entry['event'], { id, uid, name, attempt, crashes }: Job, rest: Partial<Entry> = {}): void {
+    this.entries.push({ event, id, uid, name, attempt, crashes, at: Date.now(), ...rest })
+  }
+}

@@ -1,0 +1,57 @@
+import { AssertionError } from 'chai'
+
+const POLL = 5
+
+/** A wait of a case's own that was not fulfilled: an assertion, unlike a runner's timeout. */
+export class WaitError extends AssertionError<undefined> {}
+
+/** Resolves once `done` is true; looks at every change it can cheaply see. Fails with what `state` shows. */
+export async function until(done: () => boolean | Promise<boolean>, what: string, state: () => unknown, deadline: number): Promise<void> {
+  const end = performance.now() + deadline
+  while (!(await done())) {
+    if (performance.now() > end) throw new WaitError(`${what} did not happen within ${deadline} ms: ${show(state())}`)
+    await pause(POLL)
+  }
+}
+
+/** Nothing must happen in these `ms`; `state` before and after must be the same. */
+export async function quiet(ms: number, what: string, state: () => unknown): Promise<void> {
+  const before = show(state())
+  const end = performance.now() + ms
+  while (performance.now() < end) {
+    await pause(POLL)
+    if (show(state()) !== before) throw new WaitError(`${what} was not to happen: ${before} became ${show(state())}`)
+  }
+}
+
+/** Fails by its deadline, as an assertion, whatever `work` does. */
+export async function within<T>(deadline: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new WaitError(`${what} took longer than ${deadline} ms`)), deadline)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** What was expected and what was seen, by id: missing, extra and more than once. */
+export function difference(expected: readonly string[], seen: readonly string[]): { missing: string[]; extra: string[]; repeated: string[] } {
+  const wanted = new Set(expected)
+  const had = new Set(seen)
+  return {
+    missing: expected.filter((id) => !had.has(id)),
+    extra: [...had].filter((id) => !wanted.has(id)),
+    repeated: [...new Set(seen.filter((id, i) => seen.indexOf(id) !== i))],
+  }
+}
+
+function show(state: unknown): string {
+  return JSON.stringify(state)
+}
