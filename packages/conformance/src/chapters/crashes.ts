@@ -61,7 +61,7 @@ export const crashes: readonly Case[] = [
       const { queue, counted } = ctx
       const innocents = Array.from({ length: 9 }, (_, i) => `innocent-${i}`)
       await queue.addMany([
-        ...innocents.map((id) => ({ name: 'hold', data: 1, options: { id } })),
+        ...innocents.map((id) => ({ name: 'hold', data: 400, options: { id } })),
         { name: 'die', data: 1, options: { id: 'poison', delay: 1 } },
       ])
       const tale = await workUntilDead(ctx, { concurrency: 10, crashLimit: 3 }, 1)
