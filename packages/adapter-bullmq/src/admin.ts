@@ -83,14 +83,14 @@ export class BullMQAdmin implements QueueAdmin {
     })
   }
 
-  /** What belongs to flows and schedulers is left to BullMQ, which knows what hangs on it. */
+  /** What belongs to flows and schedulers is left to BullMQ, which knows what hangs on it, but does not count. */
   async #purgeLive(): Promise<number> {
-    const removed = await this.#ledger.purge()
+    const { removed, left } = await this.#ledger.purge()
+    if (left === 0) return removed
     const before = await this.counts()
-    if (before.waiting + before.delayed === 0) return removed
     await this.#queue.drain(true)
     const after = await this.counts()
-    return removed + Math.max(0, before.waiting + before.delayed - after.waiting - after.delayed)
+    return removed + Math.max(0, Math.min(left, before.waiting + before.delayed - after.waiting - after.delayed))
   }
 
   async #purgeDead(): Promise<number> {

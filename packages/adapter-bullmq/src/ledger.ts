@@ -60,7 +60,8 @@ export interface Ledger {
   remove(id: string): Promise<boolean | { readonly native: string }>
   /** Removes the dead letter `uid`. */
   bury(uid: string): Promise<boolean | { readonly native: string }>
-  purge(): Promise<number>
+  /** Removes what waits. `left`: so many belong to flows or schedulers. */
+  purge(): Promise<{ removed: number; left: number }>
   redrive(uid: string, as: { readonly uid: string; readonly attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing' | 'native'>
   /** What `obliterate` leaves behind. */
   sweep(): Promise<void>

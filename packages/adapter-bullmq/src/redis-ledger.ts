@@ -93,13 +93,14 @@ export class RedisLedger implements Ledger {
   }
 
   /** Batch by batch, so that Redis serves others meanwhile; as much as there was at the start, so that it ends. */
-  async purge(): Promise<number> {
-    let total = 0
+  async purge(): Promise<{ removed: number; left: number }> {
+    const total = { removed: 0, left: 0 }
     for (const source of [...SOURCES.waiting, ...SOURCES.delayed]) {
       let offset = 0
       for (let left = await this.#size(source); left > 0; left -= BATCH) {
         const [removed = 0, kept = 0] = (await this.#run('purge', source, offset, Math.min(left, BATCH))) as number[]
-        total += removed
+        total.removed += removed
+        total.left += kept
         offset += kept
         if (removed + kept === 0) break
       }
