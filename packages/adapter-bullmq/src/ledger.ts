@@ -16,11 +16,15 @@ export interface Look {
   readonly stalls: number
 }
 
-/** The parts of a record that BullMQ itself cannot read. */
+/** A record that BullMQ itself cannot read, as far as it goes. Times are epoch ms. */
 export interface Raw {
   readonly uid: string
   readonly name: string
   readonly data: string
+  readonly timestamp?: number
+  /** Of a dead one, as is the following. */
+  readonly failedReason?: string
+  readonly finishedOn?: number
 }
 
 /** A worker's hold on a job. */
