@@ -62,6 +62,7 @@ export const redrive: readonly Case[] = [
       const letters = queue.deadLetters
       const first = await queue.add('one', { n: 1 }, { id: 'one', attempts: 2, headers: { h: '1' } })
       await died(1)
+      expect((await all()).map(({ uid }) => uid)).to.deep.equal([first.uid])
       const again = await letters.redrive('one', { attempts: 3 })
       await died(2)
       expect(again).to.include({ id: 'one', added: true })

@@ -135,12 +135,13 @@ export const retry: readonly Case[] = [
   {
     id: 'RET-12',
     title: 'a redriven job starts anew: attempts, crashes and events; with other attempts if told so',
-    run: async ({ queue, another, harness, child, work, story, died, completed }) => {
+    run: async ({ queue, another, harness, child, work, story, died, completed, deadLetters }) => {
       const broken = { a: true, die: true }
       await work({ a: () => void (broken.a && fail()) })
       const lives = [await queue.add('a', 1, { id: 'again', attempts: 2 })]
       for (const options of [{}, { attempts: 3 }, {}]) {
         await died(lives.length)
+        expect((await deadLetters()).map(({ uid }) => uid)).to.deep.equal([lives.at(-1)!.uid])
         if (lives.length === 3) broken.a = false
         lives.push(await queue.deadLetters.redrive('again', options))
       }
