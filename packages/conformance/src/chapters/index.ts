@@ -4,6 +4,7 @@ import { delay } from './delay.ts'
 import { lifecycle } from './lifecycle.ts'
 import { ordering } from './ordering.ts'
 import { retry } from './retry.ts'
+import { shutdown } from './shutdown.ts'
 import { upkeep } from './upkeep.ts'
 import type { Chapter } from '../case.ts'
 
@@ -14,4 +15,5 @@ export const chapters: readonly Chapter[] = [
   { number: 3, title: 'delay', cases: delay },
   { number: 6, title: 'concurrency', cases: concurrency },
   { number: 7, title: 'ordering', cases: ordering },
+  { number: 8, title: 'shutdown', cases: shutdown },
 ]
