@@ -1,6 +1,6 @@
 import type { Driver } from '@jobport/core/driver'
 
-export type Method = keyof Driver & string
+export type Method = keyof Driver
 
 /** Does `call`, or something else in its place. */
 export type Around = (method: Method, call: () => unknown) => unknown

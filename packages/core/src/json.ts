@@ -76,7 +76,7 @@ function put(target: Record<string, Json>, key: string, value: Json): void {
 
 function isOpaque(value: object): boolean {
   return types.isMap(value) || types.isSet(value) || types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value) || types.isPromise(value)
-    || types.isWeakMap(value) || types.isWeakSet(value) || types.isRegExp(value) || types.isNativeError(value)
+    || types.isWeakMap(value) || types.isWeakSet(value) || types.isRegExp(value) || value instanceof Error
 }
 
 function invalid(path: string, what: string): JobportError {

@@ -5,6 +5,7 @@ import { JobportError } from './errors.ts'
 import { normalise } from './json.ts'
 import { checkId, checkJobName, checkQueueName } from './names.ts'
 import { checkAddOptions, checkDeadline, checkDefaults, checkRecord, type AddOptions, type JobOptions } from './options.ts'
+import { isPlain } from './plain.ts'
 import { publish, type Draft } from './publish.ts'
 import { viewOf, type JobPage, type JobView } from './job-view.ts'
 import { checkPage, type PageOptions } from './page.ts'
@@ -136,7 +137,8 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
 
   #draftAt(index: number, job: NewJob): Draft {
     try {
-      checkRecord(job, 'the job', NEW_JOB_RULES)
+      if (!isPlain(job)) throw new JobportError('INVALID_ARGUMENT', 'must be { name, data, options? }')
+      checkRecord(job, '', NEW_JOB_RULES)
       return this.#draft(job.name, job.data, job.options)
     } catch (error) {
       const { code, message } = error as JobportError

@@ -1,6 +1,8 @@
+import { badInput } from './bad-input.ts'
 import { concurrency } from './concurrency.ts'
 import { crashes } from './crashes.ts'
 import { delay } from './delay.ts'
+import { exits } from './exits.ts'
 import { lifecycle } from './lifecycle.ts'
 import { ordering } from './ordering.ts'
 import { retry } from './retry.ts'
@@ -15,5 +17,6 @@ export const chapters: readonly Chapter[] = [
   { number: 3, title: 'delay', cases: delay },
   { number: 6, title: 'concurrency', cases: concurrency },
   { number: 7, title: 'ordering', cases: ordering },
-  { number: 8, title: 'shutdown', cases: shutdown },
+  { number: 8, title: 'shutdown', cases: [...shutdown, ...exits] },
+  { number: 10, title: 'bad input', cases: badInput },
 ]
