@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
-import { Broker, JobportError } from '@jobport/core'
+import { Broker, type JobportError } from '@jobport/core'
 import type { ServerInfo } from '@jobport/core/driver'
 import { ScriptedDriver } from './scripted-driver.ts'
 
@@ -18,7 +18,12 @@ describe('closing a broker, on a scripted driver', () => {
     const broker = new Broker(new ScriptedDriver())
     const queue = broker.queue('q')
     const end = broker.close()
-    for (const call of [() => broker.connect(), () => broker.queue('q'), () => broker.worker('q', () => 1), () => queue.add('a', 1)]) {
+    for (const call of [
+      () => broker.connect(),
+      () => broker.queue('q'),
+      () => broker.worker('q', () => 1),
+      () => queue.add('a', 1),
+    ]) {
       expect(await codeOf(call)).to.equal('CLOSED')
     }
     await end

@@ -15,14 +15,25 @@ describe('handlers', () => {
 
   const bound = defineJob({ name: 'a' }).handler(() => 1)
   const refused: [string, unknown][] = [
-    ['nothing', undefined], ['null', null], ['a string', 'a'], ['an empty map', {}], ['an empty list', []], ['a missing handler', { a: undefined }],
-    ['no function', { a: 1 }], ['a bad name', { '': () => 1 }], ['a list of functions', [() => 1]], ['a list of null', [null]],
-    ['what only looks bound', [{ definition: { name: 'a' }, handler: () => 1 }]], ['a name twice', [bound, bound]],
+    ['nothing', undefined],
+    ['null', null],
+    ['a string', 'a'],
+    ['an empty map', {}],
+    ['an empty list', []],
+    ['a missing handler', { a: undefined }],
+    ['no function', { a: 1 }],
+    ['a bad name', { '': () => 1 }],
+    ['a list of functions', [() => 1]],
+    ['a list of null', [null]],
+    ['what only looks bound', [{ definition: { name: 'a' }, handler: () => 1 }]],
+    ['a name twice', [bound, bound]],
     ['a job of another queue', [defineJob({ name: 'a', queue: 'other' }).handler(() => 1)]],
   ]
   for (const [what, handlers] of refused) {
     it(`refuse ${what}`, () => {
-      expect(() => new HandlerMap('q', handlers, [])).to.throw().with.property('code', 'INVALID_ARGUMENT')
+      expect(() => new HandlerMap('q', handlers, []))
+        .to.throw()
+        .with.property('code', 'INVALID_ARGUMENT')
     })
   }
 })

@@ -28,7 +28,8 @@ describe('options', () => {
   it('take undefined for absent, but not for what must be there', () => {
     expect(() => checkAddOptions({ attempts: undefined, delay: undefined, at: new Date(), dedup: undefined })).not.to.throw()
     for (const dedup of [{}, { ttl: undefined }]) refused(() => checkAddOptions({ id: 'x', dedup }), 'dedup needs ttl')
-    for (const backoff of [{}, { type: 'fixed' }, { delay: 1 }]) refused(() => checkAddOptions({ backoff }), 'backoff needs type and delay')
+    for (const backoff of [{}, { type: 'fixed' }, { delay: 1 }])
+      refused(() => checkAddOptions({ backoff }), 'backoff needs type and delay')
   })
 
   it('exclude each other', () => {
@@ -37,8 +38,13 @@ describe('options', () => {
   })
 
   const advice: [option: string, says: string][] = [
-    ['opts', 'without a wrapper'], ['jobId', "Jobport's is id"], ['removeOnComplete', "the adapter's option keep"], ['repeat', 'jobs do not repeat'],
-    ['atempts', "did you mean 'attempts'?"], ['Delay', "did you mean 'delay'?"], ['toString', 'known: attempts'],
+    ['opts', 'without a wrapper'],
+    ['jobId', "Jobport's is id"],
+    ['removeOnComplete', "the adapter's option keep"],
+    ['repeat', 'jobs do not repeat'],
+    ['atempts', "did you mean 'attempts'?"],
+    ['Delay', "did you mean 'delay'?"],
+    ['toString', 'known: attempts'],
   ]
   for (const [option, says] of advice) {
     it(`answer '${option}' with: ${says}`, () => {
@@ -47,14 +53,23 @@ describe('options', () => {
   }
 
   it('name the place of the fault', () => {
-    refused(() => checkDefaults({ backoff: { type: 'fixed', delay: 1, jitter: 2 } }), 'defaults.backoff.jitter must be a number from 0 to 1')
+    refused(
+      () => checkDefaults({ backoff: { type: 'fixed', delay: 1, jitter: 2 } }),
+      'defaults.backoff.jitter must be a number from 0 to 1',
+    )
   })
 
   it('of a page', () => {
     expect(checkPage({})).to.deep.equal({ limit: 100 })
     expect(checkPage({ limit: 1, cursor: 'c' })).to.deep.equal({ limit: 1, cursor: 'c' })
     expect(checkPage({ cursor: undefined })).to.deep.equal({ limit: 100 })
-    for (const [options, says] of [[null, 'plain object'], [{ limit: 0 }, 'limit'], [{ limit: 1_001 }, 'limit'], [{ cursor: 1 }, 'cursor'], [{ offset: 1 }, 'known: limit']] as const) {
+    for (const [options, says] of [
+      [null, 'plain object'],
+      [{ limit: 0 }, 'limit'],
+      [{ limit: 1_001 }, 'limit'],
+      [{ cursor: 1 }, 'cursor'],
+      [{ offset: 1 }, 'known: limit'],
+    ] as const) {
       refused(() => checkPage(options as object), says)
     }
   })

@@ -29,7 +29,11 @@ export const exits: readonly Case[] = [
       program.add({ name: 'ok', data: 1 })
       if (features.delay) program.add({ name: 'ok', data: 1, options: { delay: 60_000 } })
       const adds = features.delay ? 2 : 1
-      await until(() => program.of('added').length === adds && program.of('completed').length === 1, 'its jobs', () => program.reports)
+      await until(
+        () => program.of('added').length === adds && program.of('completed').length === 1,
+        'its jobs',
+        () => program.reports,
+      )
       program.close()
       await within(10_000, 'the end of the process', program.ended())
       expect(program.end, JSON.stringify(program.reports)).to.equal(0)
@@ -44,21 +48,41 @@ export const exits: readonly Case[] = [
     run: async ({ child, queue, counted }) => {
       const graceful = await child({ role: 'worker' })
       await queue.add('wait', 400, { id: 'last' })
-      await until(() => graceful.of('active').length === 1, 'a running job', () => graceful.reports)
+      await until(
+        () => graceful.of('active').length === 1,
+        'a running job',
+        () => graceful.reports,
+      )
       graceful.signal('SIGTERM')
-      await until(() => graceful.of('signalled').length === 1, 'the signal', () => graceful.reports)
+      await until(
+        () => graceful.of('signalled').length === 1,
+        'the signal',
+        () => graceful.reports,
+      )
       await queue.add('ok', 1, { id: 'next' })
       await within(10_000, 'the end of the process', graceful.ended())
       expect(graceful.end, JSON.stringify(graceful.reports)).to.equal(0)
-      await until(() => graceful.of('completed').length > 0, 'the end of its job', () => graceful.reports)
+      await until(
+        () => graceful.of('completed').length > 0,
+        'the end of its job',
+        () => graceful.reports,
+      )
       expect(graceful.of('active').map(({ id }) => id)).to.deep.equal(['last'])
       await counted({ waiting: 1, active: 0 })
 
       const hurried = await child({ role: 'worker' })
       await queue.add('hold', 1, { id: 'held' })
-      await until(() => hurried.of('active').some(({ id }) => id === 'held'), 'a running job', () => hurried.reports)
+      await until(
+        () => hurried.of('active').some(({ id }) => id === 'held'),
+        'a running job',
+        () => hurried.reports,
+      )
       hurried.signal('SIGTERM')
-      await until(() => hurried.of('signalled').length === 1, 'the signal', () => hurried.reports)
+      await until(
+        () => hurried.of('signalled').length === 1,
+        'the signal',
+        () => hurried.reports,
+      )
       expect(hurried.running, 'still closing').to.equal(true)
       hurried.signal('SIGTERM')
       await within(2_000, 'the end of the process', hurried.ended())
@@ -68,20 +92,39 @@ export const exits: readonly Case[] = [
 ]
 
 /** A worker's job is held and a call is under way when the broker falls silent, or is gone. */
-async function closeWhile(way: 'silent' | 'gone', { harness, proxy: open, broker, another, work, story }: Context): Promise<void> {
+async function closeWhile(
+  way: 'silent' | 'gone',
+  { harness, proxy: open, broker, another, work, story }: Context,
+): Promise<void> {
   const { proxy, url } = await open()
   const queue = another(way)
   const away = broker({ deadline: 2_000 }, harness.createDriver(url))
   await queue.add('a', 1, { id: way })
-  await work((_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)), { concurrency: 2 }, { broker: away, queue: queue.name })
-  await until(() => story.of('active', way).length === 1, 'a running job', () => story.tally())
+  await work(
+    (_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+    { concurrency: 2 },
+    { broker: away, queue: queue.name },
+  )
+  await until(
+    () => story.of('active', way).length === 1,
+    'a running job',
+    () => story.tally(),
+  )
   if (way === 'silent') proxy.blackhole()
   else await proxy.close()
-  const underWay = away.queue(queue.name).counts().catch((error: unknown) => error)
+  const underWay = away
+    .queue(queue.name)
+    .counts()
+    .catch((error: unknown) => error)
   await within(AWAY.bound, `closing while the broker is ${way}`, away.close({ timeout: AWAY.timeout }))
   expect(await within(2_500, 'a call under way', underWay)).to.be.instanceOf(JobportError)
   await work(() => 1, {}, { queue: queue.name })
-  await until(() => story.of('completed', way).length === 1, 'the job elsewhere', () => story.tally(), REDELIVERY)
+  await until(
+    () => story.of('completed', way).length === 1,
+    'the job elsewhere',
+    () => story.tally(),
+    REDELIVERY,
+  )
 }
 
 async function closeUnseen({ harness, proxy: open, broker, name }: Context): Promise<void> {
