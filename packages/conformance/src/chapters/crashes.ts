@@ -1,4 +1,4 @@
-import { expect, until } from '../assert.ts'
+import { expect, until, within } from '../assert.ts'
 import type { Case } from '../case.ts'
 import type { Context } from '../context.ts'
 import type { Child } from '../child.ts'
@@ -25,7 +25,7 @@ export const crashes: readonly Case[] = [
         const { driver, deliveries } = await take(1)
         await until(() => deliveries.length > 0, `delivery after ${i} closes`, () => counts)
         counts.push(deliveries[0]!.crashes)
-        await driver.close()
+        await within(6_000, 'closing with a job in hand', driver.close())
       }
       await work(() => 1)
       await completed(1)
