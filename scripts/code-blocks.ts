@@ -17,7 +17,7 @@ type Module = string[]
 
 rmSync(FOLDER, { recursive: true, force: true })
 mkdirSync(FOLDER, { recursive: true })
-const files = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md', 'examples/**/*.md'], { exclude: ['**/node_modules'] })
+const files = globSync(['*.md', 'docs/**/*.md', '{packages/*,brokers}/README.md', 'examples/**/*.md'], { exclude: ['**/node_modules'] })
 const blocks = files.flatMap(readBlocks).filter(({ language }) => language === 'ts' || language === 'typescript')
 const names = new Map<string, string>()
 for (const module of Map.groupBy(blocks, firstOf).values()) write(module)
