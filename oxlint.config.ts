@@ -4,11 +4,17 @@ import { defineConfig, type OxlintOverride } from 'oxlint'
 function imports(files: string, allowed: string[], forbidden: string[]): OxlintOverride {
   const ours = {
     group: ['@jobport/*', '@jobport/*/*', ...allowed.map((name) => `!${name}`)],
-    message: allowed.length === 0 ? 'Core imports no other package of ours.' : `Of ours, this file imports ${allowed.join(' and ')} only.`,
+    message:
+      allowed.length === 0
+        ? 'Core imports no other package of ours.'
+        : `Of ours, this file imports ${allowed.join(' and ')} only.`,
   }
   const insides = { group: ['**/src/**', '**/dist/**'], message: 'Other packages are imported by name.' }
   const others = { group: forbidden, message: 'inversify is for inversify.ts, commander for cli.ts.' }
-  return { files: [files], rules: { 'no-restricted-imports': ['error', { patterns: [ours, insides, ...(forbidden.length > 0 ? [others] : [])] }] } }
+  return {
+    files: [files],
+    rules: { 'no-restricted-imports': ['error', { patterns: [ours, insides, ...(forbidden.length > 0 ? [others] : [])] }] },
+  }
 }
 
 const INVERSIFY = ['inversify', './inversify.ts', '../inversify.ts']

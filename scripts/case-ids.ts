@@ -22,7 +22,9 @@ function unknownIds(file: string): string[] {
 function tableRows(file: string): string[] {
   const lines = readFileSync(file, 'utf8').split('\n')
   const isBody = (at: number): boolean => lines[at]?.startsWith('|') === true && !lines[at].startsWith('|-')
-  return lines.flatMap((line, at) => (isBody(at) && !lines[at + 1]?.startsWith('|-') ? [`${file}:${at + 1}: no case: ${line}`] : []))
+  return lines.flatMap((line, at) =>
+    isBody(at) && !lines[at + 1]?.startsWith('|-') ? [`${file}:${at + 1}: no case: ${line}`] : [],
+  )
 }
 
 function isUntested(row: string): boolean {
