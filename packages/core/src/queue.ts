@@ -67,8 +67,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     { deadline = this.#deadline }: { readonly deadline?: number } = {},
   ): Promise<Receipt[]> {
     checkDeadline(deadline)
-    const list: unknown = jobs
-    if (!Array.isArray(list)) throw new JobportError('INVALID_ARGUMENT', 'addMany takes a list of { name, data, options? }')
+    if (!Array.isArray(jobs)) throw new JobportError('INVALID_ARGUMENT', 'addMany takes a list of { name, data, options? }')
     const drafts = jobs.map((job, index) => this.#draftAt(index, job))
     const outcomes = await publish(this.#connection, this.name, drafts, deadline)
     const failures = new Map<number, JobportError>()
