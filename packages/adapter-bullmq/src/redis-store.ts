@@ -1,5 +1,5 @@
 import { JobportError, type DriverListener, type Json, type ServerInfo } from '@jobport/core/driver'
-import { createRedisBackend, Queue, type BackendFactory, type IQueueBackend } from 'bullmq'
+import { createRedisBackend, Queue, type BackendFactory } from 'bullmq'
 import { Cluster, Redis } from 'ioredis'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
@@ -15,7 +15,7 @@ import type { ClientOptions, RedisTarget } from './target.ts'
 type Client = Redis | Cluster
 
 const CONNECT_DEADLINE = 4_500
-const backendFactory = createRedisBackend as unknown as BackendFactory<IQueueBackend>
+const backendFactory = createRedisBackend as unknown as BackendFactory
 
 /** Producers fail fast: nothing waits for a connection, and nothing is sent twice. */
 const PRODUCER: ClientOptions = { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false }

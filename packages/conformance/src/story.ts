@@ -22,7 +22,7 @@ export class Story {
   readonly errors: Error[] = []
 
   /** Listens to all that `worker` tells. */
-  follow(worker: Worker<Record<string, unknown>>): void {
+  follow(worker: Worker): void {
     worker.on('active', (job) => this.#add('active', job))
     worker.on('completed', (job) => this.#add('completed', job))
     worker.on('stalled', (job) => this.#add('stalled', job))

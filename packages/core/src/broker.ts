@@ -76,7 +76,7 @@ export class Broker extends Emitter<BrokerEvents> {
     this.#checkOpen()
     const worker = new Worker<Jobs>(queue, handlers, this.#connection, options)
     this.#queues.add(queue)
-    this.#workers.add(worker as unknown as Worker<never>)
+    this.#workers.add(worker)
     return worker
   }
 

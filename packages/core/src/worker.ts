@@ -163,7 +163,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
 
   async #settle({ job, delivery }: Run, { outcome, error, result, trouble }: Verdict): Promise<void> {
     if (trouble) this.emit('error', trouble)
-    if (!outcome) throw error
+    if (!outcome) throw error!
     await delivery.settle(outcome)
     if (outcome.type === 'complete') this.#emit('completed', job, result)
     if (outcome.type === 'again') this.#emit('failed', job, error!, outcome.delay)

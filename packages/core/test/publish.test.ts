@@ -6,7 +6,7 @@ import { ScriptedDriver } from './scripted-driver.ts'
 describe('publishing, on scripted answers', () => {
   const answering = (answer: (message: Message, index: number) => PublishResult | Promise<PublishResult>): Broker => {
     const driver = new ScriptedDriver()
-    driver.publish = (_queue, messages) => Promise.all(messages.map(answer))
+    driver.publish = (_queue, messages) => Promise.all(messages.map(async (message, index) => answer(message, index)))
     return new Broker(driver)
   }
   const failureOf = async (work: Promise<unknown>): Promise<JobportError> => {

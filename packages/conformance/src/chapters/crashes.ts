@@ -117,7 +117,7 @@ async function workUntilDead(ctx: Context, options: { concurrency: number; crash
   return {
     starts,
     completed: reports('completed').map(({ id }) => id),
-    dead: reports('dead').map(({ id, reason }) => `${id} ${reason}`),
+    dead: reports('dead').map(({ id, reason }) => `${String(id)} ${String(reason)}`),
     stalled: reports('stalled').length,
   }
 }
