@@ -18,8 +18,9 @@ export interface ConsumerOptions {
 
 const LONGEST_PULSE = 5_000
 const READY_DEADLINE = 4_500
-const RETURN_DEADLINE = 2_500
-const CLOSE_DEADLINE = 1_500
+const RETURN_DEADLINE = 2_000
+const LAST_FETCH_DEADLINE = 1_000
+const CLOSE_DEADLINE = 1_000
 const PAUSE_DEADLINE = 5_000
 const QUIET_DEADLINE = 2_000
 
@@ -34,7 +35,8 @@ export class BullMQConsumer implements Consumer {
   readonly #closing = new AbortController()
   readonly #pulse: NodeJS.Timeout
   #pinging = false
-  #stopped = false
+  /** Set by `stop`; resolves once the worker's last fetch has been answered and its last job is settled. */
+  #stopped: Promise<void> | undefined
   #paused = false
   #closed: Promise<void> | undefined
 
@@ -66,9 +68,9 @@ export class BullMQConsumer implements Consumer {
 
   async stop(): Promise<void> {
     if (this.#stopped) return
-    this.#stopped = true
-    const retired = within(PAUSE_DEADLINE, 'pausing', this.#worker.retire()).catch(() => {})
-    void retired.then(() => {
+    this.#stopped = this.#worker.retire().catch(() => {})
+    const paused = within(PAUSE_DEADLINE, 'pausing', this.#stopped).catch(() => {})
+    void paused.then(() => {
       this.#paused = true
       this.#retire()
     })
@@ -85,6 +87,8 @@ export class BullMQConsumer implements Consumer {
     await this.stop()
     const returned = Promise.all([...this.#held.values()].map((job) => job.giveBack()))
     await within(RETURN_DEADLINE, 'handing jobs back', returned).catch((error: Error) => this.#report(error))
+    // a fetch under way may still bring a job, which must go back too
+    await within(LAST_FETCH_DEADLINE, 'the last fetch', this.#stopped!).catch(() => {})
     this.#closing.abort()
     clearInterval(this.#pulse)
     await within(CLOSE_DEADLINE, 'closing a worker', this.#worker.close(true)).catch((error: Error) => this.#report(error))
