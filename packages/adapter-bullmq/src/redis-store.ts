@@ -17,10 +17,22 @@ type Client = Redis | Cluster
 const CONNECT_DEADLINE = 4_500
 const backendFactory = createRedisBackend as unknown as BackendFactory<IQueueBackend>
 
+/** ioredis holds the process open for so long after a disconnect that comes twice; ms. */
+const DISCONNECT = 200
 /** Producers fail fast: nothing waits for a connection, and nothing is sent twice. */
-const PRODUCER: ClientOptions = { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false }
+const PRODUCER: ClientOptions = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  disconnectTimeout: DISCONNECT,
+}
 /** Workers go on through any outage, as BullMQ demands. */
-const WORKER: ClientOptions = { enableOfflineQueue: true, maxRetriesPerRequest: null, autoResendUnfulfilledCommands: true }
+const WORKER: ClientOptions = {
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  autoResendUnfulfilledCommands: true,
+  disconnectTimeout: DISCONNECT,
+}
 
 export class RedisStore implements Store {
   readonly #settings: Settings
