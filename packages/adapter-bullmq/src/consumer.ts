@@ -1,5 +1,6 @@
 import { JobportError, type Consumer, type Delivery, type Json } from '@jobport/core/driver'
 import { WaitingError } from 'bullmq'
+import { once } from 'node:events'
 import { within } from './deadline.ts'
 import { isLeaseLost, toJobportError } from './faults.ts'
 import { LeasedJob } from './leased-job.ts'
@@ -18,11 +19,10 @@ export interface ConsumerOptions {
 
 const LONGEST_PULSE = 5_000
 const READY_DEADLINE = 4_500
-const RETURN_DEADLINE = 2_000
-const LAST_FETCH_DEADLINE = 1_000
-const CLOSE_DEADLINE = 1_000
+const RETURN_DEADLINE = 1_700
+const CLOSE_DEADLINE = 900
 const PAUSE_DEADLINE = 5_000
-const QUIET_DEADLINE = 2_000
+const QUIET_DEADLINE = 1_500
 
 /** A BullMQ worker whose jobs core runs. */
 export class BullMQConsumer implements Consumer {
@@ -35,8 +35,7 @@ export class BullMQConsumer implements Consumer {
   readonly #closing = new AbortController()
   readonly #pulse: NodeJS.Timeout
   #pinging = false
-  /** Set by `stop`; resolves once the worker's last fetch has been answered and its last job is settled. */
-  #stopped: Promise<void> | undefined
+  #stopped = false
   #paused = false
   #closed: Promise<void> | undefined
 
@@ -68,9 +67,9 @@ export class BullMQConsumer implements Consumer {
 
   async stop(): Promise<void> {
     if (this.#stopped) return
-    this.#stopped = this.#worker.retire().catch(() => {})
-    const paused = within(PAUSE_DEADLINE, 'pausing', this.#stopped).catch(() => {})
-    void paused.then(() => {
+    this.#stopped = true
+    const retired = Promise.race([this.#worker.retire(), once(this.#closing.signal, 'abort')])
+    void within(PAUSE_DEADLINE, 'pausing', retired).catch(() => {}).then(() => {
       this.#paused = true
       this.#retire()
     })
@@ -87,8 +86,6 @@ export class BullMQConsumer implements Consumer {
     await this.stop()
     const returned = Promise.all([...this.#held.values()].map((job) => job.giveBack()))
     await within(RETURN_DEADLINE, 'handing jobs back', returned).catch((error: Error) => this.#report(error))
-    // a fetch under way may still bring a job, which must go back too
-    await within(LAST_FETCH_DEADLINE, 'the last fetch', this.#stopped!).catch(() => {})
     this.#closing.abort()
     clearInterval(this.#pulse)
     await within(CLOSE_DEADLINE, 'closing a worker', this.#worker.close(true)).catch((error: Error) => this.#report(error))
