@@ -29,12 +29,22 @@ describe('BullMQ, on a board', () => {
 
   it('shows data, options and delays of what waits', async () => {
     const queue = broker.queue(trial.name)
-    const { uid } = await queue.add('confirm', { orderId: 42 }, { attempts: 3, backoff: { type: 'fixed', delay: 20 }, id: 'order:42' })
+    const { uid } = await queue.add(
+      'confirm',
+      { orderId: 42 },
+      { attempts: 3, backoff: { type: 'fixed', delay: 20 }, id: 'order:42' },
+    )
     await queue.add('late', 1, { delay: 60_000 })
     await queue.add('urgent', 1, { priority: 4 })
     const waiting = await show('waiting')
     expect(waiting.jobs).to.have.length(1)
-    expect(waiting.jobs[0]).to.deep.include({ id: uid, name: 'confirm', data: { orderId: 42 }, attempts: 0, deduplicationId: 'order:42' })
+    expect(waiting.jobs[0]).to.deep.include({
+      id: uid,
+      name: 'confirm',
+      data: { orderId: 42 },
+      attempts: 0,
+      deduplicationId: 'order:42',
+    })
     expect(waiting.jobs[0]!['opts']).to.deep.include({ attempts: 3, backoff: { type: 'fixed', delay: 20 } })
     expect((await show('delayed')).jobs[0]).to.deep.include({ name: 'late', delay: 60_000 })
     expect((await show('prioritized')).jobs[0]).to.deep.include({ name: 'urgent', priority: 4 })
@@ -61,7 +71,7 @@ describe('BullMQ, on a board', () => {
     expect((await show('completed')).jobs[0]).to.deep.include({ name: 'ok', attempts: 1, returnValue: { sum: 3 } })
   })
 
-  it("retries a dead letter, and our worker runs it again as the same job", async () => {
+  it('retries a dead letter, and our worker runs it again as the same job', async () => {
     const ran: { uid: string; attempt: number }[] = []
     let broken = true
     await trial.worker(broker, ({ uid, attempt }) => {
@@ -73,7 +83,11 @@ describe('BullMQ, on a board', () => {
     await eventually('death', () => queue.deadLetters.get('mine'))
     broken = false
     await board('put', '/api/queues/:queueName/:jobId/retry', { jobId: uid! })
-    await eventually('completion', async () => (await show('completed')).counts['completed'] === 1, () => ran)
+    await eventually(
+      'completion',
+      async () => (await show('completed')).counts['completed'] === 1,
+      () => ran,
+    )
     expect(ran.map((run) => run.uid)).to.deep.equal([uid, uid])
     expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 0 })
     expect((await queue.add('a', 1, { id: 'mine', delay: 60_000 })).added, 'its id is free').to.equal(true)
@@ -97,12 +111,20 @@ describe('BullMQ, on a board', () => {
   describe('keeps', () => {
     const settle = async (owner: Broker, names: readonly string[]): Promise<void> => {
       let settled = 0
-      const worker = await trial.worker(owner, ({ name }) => {
-        if (name === 'fail') throw new Error('no')
-      }, { concurrency: 10 })
+      const worker = await trial.worker(
+        owner,
+        ({ name }) => {
+          if (name === 'fail') throw new Error('no')
+        },
+        { concurrency: 10 },
+      )
       for (const event of ['completed', 'failed'] as const) worker.on(event, () => (settled += 1))
       await owner.queue(trial.name).addMany(names.map((name) => ({ name, data: 1 })))
-      await eventually('all settled', () => settled === names.length, () => settled)
+      await eventually(
+        'all settled',
+        () => settled === names.length,
+        () => settled,
+      )
       await worker.stop()
     }
     const kept = async (): Promise<unknown> => trial.plainQueue().getJobCounts('completed', 'failed')
@@ -114,7 +136,10 @@ describe('BullMQ, on a board', () => {
     })
 
     it('as many as told', async () => {
-      await settle(trial.broker({ keep: { completed: { count: 3 }, dead: { count: 2 } } }), [...Array<string>(9).fill('ok'), ...Array<string>(9).fill('fail')])
+      await settle(trial.broker({ keep: { completed: { count: 3 }, dead: { count: 2 } } }), [
+        ...Array<string>(9).fill('ok'),
+        ...Array<string>(9).fill('fail'),
+      ])
       expect(await kept()).to.deep.equal({ completed: 3, failed: 2 })
     })
 
@@ -148,11 +173,22 @@ function boardOf(trial: Trial): Board {
     setErrorHandler: () => serverAdapter,
     setUIConfig: () => serverAdapter,
   }
-  createBullBoard({ queues: [new BullMQAdapter(trial.plainQueue())], serverAdapter, options: { uiBasePath: '.', uiConfig: {}, validateResponses: true } })
+  createBullBoard({
+    queues: [new BullMQAdapter(trial.plainQueue())],
+    serverAdapter,
+    options: { uiBasePath: '.', uiConfig: {}, validateResponses: true },
+  })
   return async (method, route, params = {}) => {
     const found = api.find((one) => [one.method].flat().includes(method) && [one.route].flat().includes(route))
     const query = { activeQueue: trial.name, page: '1', jobsPerPage: '20', status: params['status'] }
-    const { status = 200, body } = await found!.handler({ queues, uiConfig: {}, query, params: { queueName: trial.name, ...params }, body: {}, headers: {} })
+    const { status = 200, body } = await found!.handler({
+      queues,
+      uiConfig: {},
+      query,
+      params: { queueName: trial.name, ...params },
+      body: {},
+      headers: {},
+    })
     if (status >= 400) throw new Error(`${method} ${route}: ${status} ${JSON.stringify(body)}`)
     return body
   }

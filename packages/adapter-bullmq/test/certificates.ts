@@ -27,7 +27,23 @@ export async function makeCertificates(): Promise<Certificates> {
   }
   await openssl('req', ...key, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=server')
   writeFileSync(file('server.ext'), 'subjectAltName=IP:127.0.0.1')
-  await openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'server.ext', '-out', 'server.pem')
+  await openssl(
+    'x509',
+    '-req',
+    '-in',
+    'server.csr',
+    '-CA',
+    'ca.pem',
+    '-CAkey',
+    'ca.key',
+    '-CAcreateserial',
+    '-days',
+    '2',
+    '-extfile',
+    'server.ext',
+    '-out',
+    'server.pem',
+  )
   return {
     files: { key: file('server.key'), certificate: file('server.pem'), ca: file('ca.pem') },
     ca: readFileSync(file('ca.pem'), 'utf8'),

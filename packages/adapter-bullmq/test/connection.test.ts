@@ -82,7 +82,10 @@ describe('BullMQ connections to Redis', function () {
 
     it('are refused with a keyPrefix', async () => {
       const prefixed = new Redis(redis.url, { keyPrefix: 'mine:', lazyConnect: true })
-      expect(await refusal(connect({ adapter: 'bullmq', connection: prefixed }))).to.include({ code: 'INVALID_CONFIG' }).and.to.have.property('message').that.includes('keyPrefix')
+      expect(await refusal(connect({ adapter: 'bullmq', connection: prefixed })))
+        .to.include({ code: 'INVALID_CONFIG' })
+        .and.to.have.property('message')
+        .that.includes('keyPrefix')
     })
   })
 
@@ -95,7 +98,10 @@ describe('BullMQ connections to Redis', function () {
     }
     expect(await admin.exists(`bull:${trial.name}:wait`, `other:${trial.name}:wait`)).to.equal(2)
     const nowhere = await refusal(trial.broker({ url: `${redis.url}/99` }).connect())
-    expect(nowhere, 'not silently database 0').to.include({ code: 'SERVER_UNSUITABLE' }).and.to.have.property('message').that.includes('DB index')
+    expect(nowhere, 'not silently database 0')
+      .to.include({ code: 'SERVER_UNSUITABLE' })
+      .and.to.have.property('message')
+      .that.includes('DB index')
     for (const broker of brokers) await broker.queue(trial.name).drop()
   })
 
@@ -104,7 +110,10 @@ describe('BullMQ connections to Redis', function () {
     const broker = trial.broker({ url: address('least', 'pw') })
     const queue = broker.queue(trial.name)
     await works(broker)
-    await queue.addMany([{ name: 'a', data: 1, options: { id: 'x', delay: 60_000 } }, { name: 'a', data: 1, options: { priority: 3 } }])
+    await queue.addMany([
+      { name: 'a', data: 1, options: { id: 'x', delay: 60_000 } },
+      { name: 'a', data: 1, options: { priority: 3 } },
+    ])
     expect(await queue.remove('x')).to.equal(true)
     await queue.pause()
     expect(await queue.isPaused()).to.equal(true)
@@ -123,7 +132,10 @@ describe('BullMQ connections to Redis', function () {
     const broker = trial.broker({ url: address('blind', 'pw') })
     expect(await works(broker, { delay: 300 })).to.be.within(0, 500)
     expect(trial.errors).to.have.length(1)
-    expect(trial.errors[0]).to.include({ code: 'SERVER_UNSUITABLE' }).and.to.have.property('message').that.includes('maxmemory-policy')
+    expect(trial.errors[0])
+      .to.include({ code: 'SERVER_UNSUITABLE' })
+      .and.to.have.property('message')
+      .that.includes('maxmemory-policy')
     await admin.call('ACL', 'LOG', 'RESET')
   })
 
@@ -141,7 +153,10 @@ describe('BullMQ connections to Redis', function () {
     const attempts: [string, Broker][] = [
       ['ACCESS_DENIED', trial.broker({ url: address('known', CANARY) })],
       ['ACCESS_DENIED', trial.broker({ host: hostname, port: Number(port), username: 'known', password: CANARY })],
-      ['ACCESS_DENIED', trial.broker({ connection: new Redis(address('known', CANARY), { lazyConnect: true, retryStrategy: () => null }) })],
+      [
+        'ACCESS_DENIED',
+        trial.broker({ connection: new Redis(address('known', CANARY), { lazyConnect: true, retryStrategy: () => null }) }),
+      ],
       ['UNAVAILABLE', trial.broker({ url: `redis://known:${CANARY}@127.0.0.1:${nobody}` })],
       ['UNAVAILABLE', trial.broker({ url: `rediss://known:${CANARY}@127.0.0.1:${port}` })],
     ]
@@ -166,10 +181,15 @@ describe('BullMQ connections to Redis', function () {
 
   it('refuse a server that is too old, and take Valkey', () => {
     for (const version of ['6.0.16', '5.0.14', '4.0.0']) {
-      expect(() => judge(`redis_version:${version}\r\n`, 'noeviction')).to.throw(/Redis 6\.2 or newer/).with.property('code', 'SERVER_UNSUITABLE')
+      expect(() => judge(`redis_version:${version}\r\n`, 'noeviction'))
+        .to.throw(/Redis 6\.2 or newer/)
+        .with.property('code', 'SERVER_UNSUITABLE')
     }
     expect(judge('redis_version:6.2.0\r\n', 'noeviction')).to.deep.equal({ version: 'redis 6.2.0', isKnown: true })
-    expect(judge('redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\n', 'noeviction')).to.deep.equal({ version: 'valkey 8.1.0', isKnown: true })
+    expect(judge('redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\n', 'noeviction')).to.deep.equal({
+      version: 'valkey 8.1.0',
+      isKnown: true,
+    })
     expect(judge('', undefined)).to.include({ isKnown: false }).and.to.have.property('warning')
     expect(() => judge('', 'volatile-lru')).to.throw(/volatile-lru/)
   })
@@ -198,7 +218,13 @@ describe('BullMQ connections to Redis', function () {
       const { key, certificate, ca } = certificates.files
       secure = await openBroker('redis', {
         ways: ['local'],
-        settings: { 'tls-port': String(port), 'tls-cert-file': certificate, 'tls-key-file': key, 'tls-ca-cert-file': ca, 'tls-auth-clients': 'no' },
+        settings: {
+          'tls-port': String(port),
+          'tls-cert-file': certificate,
+          'tls-key-file': key,
+          'tls-ca-cert-file': ca,
+          'tls-auth-clients': 'no',
+        },
       })
       place = `127.0.0.1:${port}`
     })
@@ -233,7 +259,10 @@ describe('BullMQ connections to Redis', function () {
 })
 
 async function refusal(work: Promise<unknown>): Promise<JobportError> {
-  const result = await work.then((value) => ({ value }), (error: JobportError) => ({ error }))
+  const result = await work.then(
+    (value) => ({ value }),
+    (error: JobportError) => ({ error }),
+  )
   if ('error' in result) return result.error
   throw new Error(`was not refused: ${inspect(result.value)}`)
 }

@@ -60,10 +60,20 @@ describe('BullMQ, outages', function () {
       await end()
       const back = performance.now()
       const { size } = ran
-      await eventually('work after the outage', () => ran.size > size + 20, () => [...load.failures], RECOVERY)
+      await eventually(
+        'work after the outage',
+        () => ran.size > size + 20,
+        () => [...load.failures],
+        RECOVERY,
+      )
       expect(performance.now() - back).to.be.below(RECOVERY)
       await load.stop()
-      await eventually('all that was accepted', () => load.accepted.every((id) => ran.has(id)), () => load.accepted.filter((id) => !ran.has(id)), RECOVERY)
+      await eventually(
+        'all that was accepted',
+        () => load.accepted.every((id) => ran.has(id)),
+        () => load.accepted.filter((id) => !ran.has(id)),
+        RECOVERY,
+      )
       expect(failed, 'adds that failed').to.be.above(0)
       expect(load.failures.filter(({ code }) => !['UNAVAILABLE', 'UNCONFIRMED'].includes(code))).to.deep.equal([])
       expect(Math.max(...load.failures.map(({ took }) => took)), 'longest add').to.be.below(ADD_DEADLINE + 500)
@@ -93,7 +103,9 @@ describe('BullMQ, outages', function () {
   }
 
   it('do not keep a process that has closed', async () => {
-    const child = fork(new URL('./leaver.ts', import.meta.url), [redis.url, trial.name], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+    const child = fork(new URL('./leaver.ts', import.meta.url), [redis.url, trial.name], {
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    })
     const told: string[] = []
     child.stderr!.on('data', (text: Buffer) => told.push(text.toString()))
     await once(child, 'message')
@@ -111,7 +123,10 @@ describe('BullMQ, outages', function () {
     await redis.stop()
     const late = trial.broker({}, { deadline: 5_000 })
     const before = performance.now()
-    const refusal = await late.connect().then(() => undefined, (error: JobportError) => error)
+    const refusal = await late.connect().then(
+      () => undefined,
+      (error: JobportError) => error,
+    )
     expect(refusal).to.include({ code: 'UNAVAILABLE' })
     expect(performance.now() - before).to.be.below(5_500)
     await redis.start()

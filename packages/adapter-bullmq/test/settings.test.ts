@@ -18,17 +18,28 @@ describe('BullMQ settings', () => {
 
   const targets: [string, string | BullMQOptions, unknown][] = [
     ['a URL', 'redis://h', { host: 'h' }],
-    ['a port, a user, a password and a database', 'redis://u%40x:p%3Aw@h:7000/3', { host: 'h', port: 7_000, username: 'u@x', password: 'p:w', db: 3 }],
+    [
+      'a port, a user, a password and a database',
+      'redis://u%40x:p%3Aw@h:7000/3',
+      { host: 'h', port: 7_000, username: 'u@x', password: 'p:w', db: 3 },
+    ],
     ['a password alone', 'redis://:secret@h', { host: 'h', password: 'secret' }],
     ['IPv6', 'redis://[::1]:6380', { host: '::1', port: 6_380 }],
     ['TLS by the scheme', 'rediss://h', { host: 'h', tls: {} }],
     ['TLS by an option', { host: 'h', tls: true }, { host: 'h', tls: {} }],
     ['the CA of a URL', { url: 'rediss://h', tls: { ca: 'pem' } }, { host: 'h', tls: { ca: 'pem' } }],
     ['nothing but the scheme', 'redis://', { host: '127.0.0.1' }],
-    ['options over the URL', { url: 'redis://u:old@h/1', password: 'new', db: 2 }, { host: 'h', username: 'u', password: 'new', db: 2 }],
+    [
+      'options over the URL',
+      { url: 'redis://u:old@h/1', password: 'new', db: 2 },
+      { host: 'h', username: 'u', password: 'new', db: 2 },
+    ],
     ['an empty password as none', { host: 'h', password: '' }, { host: 'h' }],
-    ['Sentinel', { sentinels: [{ host: 's', port: 26_379 }], sentinelName: 'm', sentinelPassword: 'sp', password: 'p', db: 1 },
-      { sentinels: [{ host: 's', port: 26_379 }], name: 'm', sentinelPassword: 'sp', password: 'p', db: 1 }],
+    [
+      'Sentinel',
+      { sentinels: [{ host: 's', port: 26_379 }], sentinelName: 'm', sentinelPassword: 'sp', password: 'p', db: 1 },
+      { sentinels: [{ host: 's', port: 26_379 }], name: 'm', sentinelPassword: 'sp', password: 'p', db: 1 },
+    ],
   ]
   for (const [what, config, options] of targets) {
     it(`read ${what}`, () => {
@@ -37,7 +48,10 @@ describe('BullMQ settings', () => {
   }
 
   it('read a cluster, whose prefix holds a hash tag', () => {
-    const cluster = [{ host: 'a', port: 7_000 }, { host: 'b', port: 7_001 }]
+    const cluster = [
+      { host: 'a', port: 7_000 },
+      { host: 'b', port: 7_001 },
+    ]
     const settings = readSettings({ cluster, password: 'p', tls: true })
     expect(settings.target).to.deep.equal({ kind: 'cluster', nodes: cluster, options: { password: 'p', tls: {} } })
     expect(settings.prefix).to.equal('{bull}')
@@ -47,7 +61,10 @@ describe('BullMQ settings', () => {
 
   it("read a client of the caller's", () => {
     const connection = new Redis({ lazyConnect: true })
-    expect(readSettings({ connection, prefix: 'p' })).to.deep.include({ target: { kind: 'given', client: connection }, prefix: 'p' })
+    expect(readSettings({ connection, prefix: 'p' })).to.deep.include({
+      target: { kind: 'given', client: connection },
+      prefix: 'p',
+    })
     refused({ connection: new Redis({ lazyConnect: true, keyPrefix: 'k:' }) }, /keyPrefix/)
     refused({ connection, host: 'h' }, /exclude each other/)
     refused({ connection, password: 'p' }, /password does not go with connection/)
@@ -111,8 +128,19 @@ describe('BullMQ settings', () => {
   }
 
   it('name all mistakes at once', () => {
-    const message = refused({ url: 'redis://h?x=1', cluster: [], port: 0, tls: 5, keep: { completed: { count: 1.5 } }, unheard: 1 }, /^bullmq: /)
-    for (const word of ['exclude each other', "query 'x'", 'cluster must', 'port must', 'tls must', "'count' must", 'unheard is unknown']) {
+    const message = refused(
+      { url: 'redis://h?x=1', cluster: [], port: 0, tls: 5, keep: { completed: { count: 1.5 } }, unheard: 1 },
+      /^bullmq: /,
+    )
+    for (const word of [
+      'exclude each other',
+      "query 'x'",
+      'cluster must',
+      'port must',
+      'tls must',
+      "'count' must",
+      'unheard is unknown',
+    ]) {
       expect(message).to.include(word)
     }
   })
@@ -127,7 +155,7 @@ describe('BullMQ settings', () => {
 function refused(config: string | object, words: RegExp): string {
   let settings: unknown
   try {
-    settings = readSettings(config as BullMQOptions)
+    settings = readSettings(config)
   } catch (error) {
     expect(error).to.be.instanceOf(JobportError).and.to.include({ code: 'INVALID_CONFIG' })
     const { message } = error as JobportError

@@ -16,11 +16,19 @@ describe('BullMQ, stalled jobs', function () {
 
   /** Takes the job and loses its lease, as a worker does that dies, under a plain worker that allows no such loss. */
   const lose = async (): Promise<void> => {
-    const lost = await trial.plainWorker(() => new Promise(() => {}), { skipLockRenewal: true, lockDuration: 300, skipStalledCheck: true })
+    const lost = await trial.plainWorker(() => new Promise(() => {}), {
+      skipLockRenewal: true,
+      lockDuration: 300,
+      skipStalledCheck: true,
+    })
     const queue = trial.plainQueue()
     await eventually('a start', async () => (await queue.getActiveCount()) > 0)
     void lost.close(true)
-    const checker = await trial.plainWorker(() => new Promise(() => {}), { autorun: false, stalledInterval: 50, maxStalledCount: 0 })
+    const checker = await trial.plainWorker(() => new Promise(() => {}), {
+      autorun: false,
+      stalledInterval: 50,
+      maxStalledCount: 0,
+    })
     const stalled = new Promise<void>((resolve) => checker.once('stalled', () => resolve()))
     await checker.startStalledCheckTimer()
     await stalled
@@ -50,9 +58,13 @@ describe('BullMQ, stalled jobs', function () {
     })()
     for (let i = 0; i < 40; i++) {
       const one = trial.broker()
-      const worker = await trial.worker(one, async ({ uid }) => {
-        await new Promise((resolve) => setTimeout(resolve, uid.charCodeAt(uid.length - 1) % 4))
-      }, { concurrency: 3 })
+      const worker = await trial.worker(
+        one,
+        async ({ uid }) => {
+          await new Promise((resolve) => setTimeout(resolve, uid.charCodeAt(uid.length - 1) % 4))
+        },
+        { concurrency: 3 },
+      )
       worker.on('active', (job) => crashes.set(job.uid, job.crashes))
       worker.on('stalled', ({ uid }) => stalled.push(uid))
       await new Promise((resolve) => setTimeout(resolve, i % 7))
@@ -62,7 +74,12 @@ describe('BullMQ, stalled jobs', function () {
     const last = await trial.worker(broker, () => {}, { concurrency: 10 })
     last.on('active', (job) => crashes.set(job.uid, job.crashes))
     last.on('stalled', ({ uid }) => stalled.push(uid))
-    await eventually('all completed', async () => (await trial.plainQueue().getCompletedCount()) === total, () => crashes.size, 15_000)
+    await eventually(
+      'all completed',
+      async () => (await trial.plainQueue().getCompletedCount()) === total,
+      () => crashes.size,
+      15_000,
+    )
     expect(stalled).to.deep.equal([])
     expect([...crashes.values()].filter((count) => count > 0)).to.deep.equal([])
   })

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { BullMQDriver, type BullMQOptions } from '@jobport/adapter-bullmq'
 import { Broker, type BrokerOptions, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
-import { Queue as PlainQueue, QueueEvents, Worker as PlainWorker, type Job, type Processor, type WorkerOptions as PlainOptions } from 'bullmq'
+import {
+  Queue as PlainQueue,
+  QueueEvents,
+  Worker as PlainWorker,
+  type Job,
+  type Processor,
+  type WorkerOptions as PlainOptions,
+} from 'bullmq'
 
 type AnyJobs = Record<string, unknown>
 type Seen = Readonly<Record<string, unknown>>
@@ -72,7 +79,12 @@ export class Trial {
 }
 
 /** Resolves with what `read` answers once that is something; fails with what `state` shows. */
-export async function eventually<T>(what: string, read: () => T | Promise<T>, state?: () => unknown, deadline = DEADLINE): Promise<NonNullable<T>> {
+export async function eventually<T>(
+  what: string,
+  read: () => T | Promise<T>,
+  state?: () => unknown,
+  deadline = DEADLINE,
+): Promise<NonNullable<T>> {
   const end = performance.now() + deadline
   for (;;) {
     const answer = await read()
