@@ -54,7 +54,7 @@ function copyObject(value: object | null, path: string, depth: number, size: { b
   size.bytes += 5
   if (value === null) return null
   if (value instanceof Date && Number.isNaN(value.getTime())) throw invalid(path, 'is an invalid Date')
-  if ('toJSON' in value && typeof value.toJSON === 'function') return copy(value.toJSON(''), path, depth + 1, size)
+  if ('toJSON' in value && typeof value.toJSON === 'function') return copy((value.toJSON as (key: string) => unknown)(''), path, depth + 1, size)
   if (Array.isArray(value)) return Array.from(value, (item: unknown, i) => copy(item, `${path}[${i}]`, depth + 1, size) ?? null)
   if (types.isBoxedPrimitive(value)) return copy(value.valueOf(), path, depth + 1, size)
   if (isOpaque(value)) throw invalid(path, `is a ${value.constructor.name}, which JSON cannot hold`)

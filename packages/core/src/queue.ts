@@ -65,7 +65,8 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   /** Not atomic. One receipt per job, in order, or `PARTLY_ADDED` with the receipts and the failures by index. */
   async addMany(jobs: readonly NewJob<Jobs>[], options: { readonly deadline?: number } = {}): Promise<Receipt[]> {
     checkRecord(options, '', { deadline: checkDeadline })
-    if (!Array.isArray(jobs)) throw new JobportError('INVALID_ARGUMENT', 'addMany takes a list of { name, data, options? }')
+    const list: unknown = jobs
+    if (!Array.isArray(list)) throw new JobportError('INVALID_ARGUMENT', 'addMany takes a list of { name, data, options? }')
     const drafts = jobs.map((job, index) => this.#draftAt(index, job))
     const outcomes = await publish(this.#connection, this.name, drafts, options.deadline ?? this.#deadline)
     const failures = new Map<number, JobportError>()
