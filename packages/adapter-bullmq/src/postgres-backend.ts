@@ -11,6 +11,7 @@ import {
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isPassing } from './faults.ts'
+import { warm } from './postgres-pool.ts'
 import { CLAIMS, RELEASE } from './postgres-sql.ts'
 import type { Pool } from 'pg'
 
@@ -36,7 +37,13 @@ const LOCK_LOST = -6
 
 /** A connection whose schema the store has seen to. A failure to get ready is not remembered. */
 class PoolConnection extends PostgresConnection {
+  readonly #prepare: () => Promise<unknown>
   #ready: Promise<void> | undefined
+
+  constructor(pool: Pool, prepare: () => Promise<unknown>) {
+    super(pool as PgPool)
+    this.#prepare = prepare
+  }
 
   override async waitUntilReady(): Promise<void> {
     this.#ready ??= this.#ping()
@@ -45,7 +52,7 @@ class PoolConnection extends PostgresConnection {
 
   async #ping(): Promise<void> {
     try {
-      await this.pool.query('SELECT 1')
+      await this.#prepare()
     } catch (error) {
       this.#ready = undefined
       throw error
@@ -62,7 +69,13 @@ export class PostgresBackend extends PostgresQueueBackend {
   /** `worker`: its name, by which processes are counted. */
   constructor(pool: Pool, schema: string, queue: string, opts: Backend[2], worker?: string) {
     const alias = aliasOf(schema, queue, worker)
-    super(new PoolConnection(pool as PgPool), queue, opts, true, worker === undefined ? undefined : `${alias}:w:${worker}`)
+    super(
+      new PoolConnection(pool, async () => worker !== undefined && warm(pool)),
+      queue,
+      opts,
+      true,
+      worker === undefined ? undefined : `${alias}:w:${worker}`,
+    )
     this.#alias = aliasOf(schema, queue)
   }
 
@@ -93,6 +106,13 @@ export class PostgresBackend extends PostgresQueueBackend {
     fields?: Record<string, unknown>,
   ): Promise<Finished> {
     return super.moveToFailed(job, reason, wholeSeconds(removeOnFail), token, fetchNext, fields)
+  }
+
+  /** Without the next job, whose coming would hold up the word that this one is settled. */
+  override async moveToDelayed(
+    ...[id, at, delay, token, opts]: Parameters<PostgresQueueBackend['moveToDelayed']>
+  ): Promise<void> {
+    await super.moveToDelayed(id, at, delay, token, { ...opts, fetchNext: false })
   }
 
   /** BullMQ's own moves the job to the end, and says nothing if the lock is lost. */

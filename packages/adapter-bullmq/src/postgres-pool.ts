@@ -1,5 +1,5 @@
 import { ConnectionClosedError, quoteSchemaName } from 'bullmq'
-import { Pool, type ClientBase, type PoolConfig } from 'pg'
+import { Pool, types, type ClientBase, type PoolConfig } from 'pg'
 import { within } from './deadline.ts'
 import { isPassing } from './faults.ts'
 import type { Socket } from 'node:net'
@@ -9,6 +9,12 @@ import type { PostgresTarget } from './target.ts'
 const CONNECT_TIMEOUT = 4_000
 const QUERY_TIMEOUT = 10_000
 const END_DEADLINE = 300
+
+/** BullMQ takes a payload that is null for none at all, and makes an object of it. */
+const NULL = { toJSON: () => null }
+const JSONB = 3802
+const parserOf = types.getTypeParser as (id: number, format?: string) => (text: string) => unknown
+const TYPES = { getTypeParser: (id: number, format?: string) => (id === JSONB ? parseJson : parserOf(id, format)) }
 
 type Query = (...args: readonly unknown[]) => Promise<unknown>
 
@@ -20,6 +26,7 @@ export function connectionConfig({ pool, schema }: PostgresTarget): PoolConfig {
     keepAliveInitialDelayMillis: 5_000,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     query_timeout: QUERY_TIMEOUT,
+    types: TYPES,
     verify: (client, done) => client.query(entering(schema), done),
   }
 }
@@ -34,8 +41,9 @@ export class ConnectionPool {
   readonly pool: Pool
   readonly #clients = new Set<ClientBase>()
 
-  constructor(target: PostgresTarget, max: number) {
-    this.pool = new Pool({ ...connectionConfig(target), max })
+  /** `idle`: how long a connection stays that nobody uses, ms; 0 is for ever. */
+  constructor(target: PostgresTarget, { max, idle }: { readonly max: number; readonly idle: number }) {
+    this.pool = new Pool({ ...connectionConfig(target), max, idleTimeoutMillis: idle })
     this.pool.on('error', () => {})
     this.pool.on('connect', (client) => {
       client.on('error', () => {})
@@ -51,6 +59,15 @@ export class ConnectionPool {
   }
 }
 
+/** Opens all connections but one, so that none has to be waited for in the middle of the work. */
+export async function warm(pool: Pool): Promise<void> {
+  const dialled = await Promise.allSettled(Array.from({ length: pool.options.max - 1 }, async () => pool.connect()))
+  const clients = dialled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  for (const client of clients) client.release()
+  const failed = dialled.find((one) => one.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
 /**
  * BullMQ waits a while after a fault of the connection, and goes on at once after any other. It knows those of Redis
  * only; so PostgreSQL's are given to it as one of them.
@@ -62,6 +79,10 @@ export function asBullMQExpects(pool: Pool): Pool {
       throw isPassing(error) ? new ConnectionClosedError(undefined, error) : error
     })
   return Object.assign(pool, { query: patient })
+}
+
+function parseJson(text: string): unknown {
+  return text === 'null' ? NULL : (JSON.parse(text) as unknown)
 }
 
 function socketOf(client: ClientBase): Socket {

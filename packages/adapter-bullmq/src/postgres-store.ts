@@ -16,8 +16,10 @@ import type { NativeQueue, Store, Subscription } from './store.ts'
 import type { PostgresTarget } from './target.ts'
 
 const CONNECT_DEADLINE = 4_500
-/** A worker listens on one connection, renews leases on another, and settles on as many as this. */
-const SETTLING = 4
+/** A worker listens on one connection, renews leases on another, and settles on at most so many. */
+const SETTLING = 3
+/** ms */
+const PRODUCER_IDLE = 60_000
 /** PostgreSQL counts in 32 bits. */
 const ANY_STALLS = 2 ** 31 - 1
 
@@ -75,7 +77,7 @@ export class PostgresStore implements Store {
 
   subscribe(name: string, process: (job: NativeJob) => Promise<Json>, concurrency: number): Subscription {
     const { keep, lockDuration, stalledInterval } = this.#settings
-    const connections = new ConnectionPool(this.#target, 2 + Math.min(concurrency, SETTLING))
+    const connections = new ConnectionPool(this.#target, { max: 2 + Math.min(concurrency, SETTLING), idle: 0 })
     this.#workers.add(connections)
     const pool = asBullMQExpects(connections.pool)
     const worker = new LeaseWorker(
@@ -120,7 +122,7 @@ export class PostgresStore implements Store {
         dialling.then((client) => this.#inspect(client)),
       )
       if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
-      this.#producer ??= new ConnectionPool(this.#target, this.#target.pool.max ?? 1)
+      this.#producer ??= new ConnectionPool(this.#target, { max: this.#target.pool.max ?? 1, idle: PRODUCER_IDLE })
       this.#link.hold(await dialling)
       this.#server = server
       return server
