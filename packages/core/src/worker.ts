@@ -47,6 +47,8 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   readonly #runs = new Set<Run>()
   /** Everything received and not yet settled. */
   readonly #work = new Set<Promise<void>>()
+  /** On its way back to the broker, not yet there. */
+  readonly #yielding = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
   #alone: Delivery | undefined
   #stopped: Promise<void> | undefined
@@ -130,7 +132,13 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   }
 
   /** Gives it back once nothing more is fetched: earlier, it would come straight back to this worker. */
-  async #yield(delivery: Delivery): Promise<void> {
+  #yield(delivery: Delivery): Promise<void> {
+    const yielded = this.#giveBack(delivery).finally(() => this.#yielding.delete(yielded))
+    this.#yielding.add(yielded)
+    return yielded
+  }
+
+  async #giveBack(delivery: Delivery): Promise<void> {
     await this.#consuming.halt()
     await delivery.settle({ type: 'release' })
   }
@@ -180,6 +188,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     try {
       const others = [...this.#runs].map((run) => run.ended)
       await Promise.all([this.#consuming.halt(), ...others])
+      await Promise.allSettled(this.#yielding)
       if (this.#stopping.signal.aborted) return await delivery.settle({ type: 'release' })
       await this.#run(delivery, job)
     } finally {
