@@ -21,6 +21,7 @@ const READY_DEADLINE = 4_500
 const RETURN_DEADLINE = 2_500
 const CLOSE_DEADLINE = 1_500
 const PAUSE_DEADLINE = 5_000
+const QUIET_DEADLINE = 2_000
 
 /** A BullMQ worker whose jobs core runs. */
 export class BullMQConsumer implements Consumer {
@@ -71,6 +72,7 @@ export class BullMQConsumer implements Consumer {
       this.#paused = true
       this.#retire()
     })
+    await within(QUIET_DEADLINE, 'handing fetched jobs back', this.#worker.inFlight.none()).catch((error: Error) => this.#report(error))
   }
 
   /** Hands everything back. Ends within 4 s whatever the store does. */
@@ -91,9 +93,10 @@ export class BullMQConsumer implements Consumer {
 
   async #process(job: NativeJob): Promise<Json> {
     const uid = job.id!
-    const note = await this.#recall(job)
+    const { inFlight } = this.#worker
+    const note = await inFlight.track(this.#recall(job))
     if (this.#stopped) {
-      await job.moveToWait(job.token).catch((error: Error) => this.#report(error))
+      await inFlight.track(job.moveToWait(job.token)).catch((error: Error) => this.#report(error))
       throw new WaitingError()
     }
     // an earlier delivery of this job to this very worker, which was too busy to notice that it lost it

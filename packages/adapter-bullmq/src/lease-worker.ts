@@ -1,4 +1,5 @@
 import { Worker, type IQueueBackend, type Job, type JobJson } from 'bullmq'
+import { InFlight } from './in-flight.ts'
 import { markUnreadable } from './mapping.ts'
 import type { Ledger } from './ledger.ts'
 
@@ -18,6 +19,8 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
   /** Until when the wait for a job that is under way must have ended, epoch ms. */
   declare waitsUntil: number | undefined
   declare retired: boolean | undefined
+  /** Whatever can bring a job: fetching, and settling, which fetches the next. */
+  readonly inFlight: InFlight = new InFlight()
   readonly #leases = new Map<string, NativeJob>()
 
   /** Its loop turns: it runs jobs, or waits for one that can still come. */
@@ -80,7 +83,7 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
 
   protected override async moveToActive(token: string, name?: string): Promise<NativeJob> {
     try {
-      return await super.moveToActive(token, name)
+      return await this.inFlight.track(super.moveToActive(token, name))
     } catch (error) {
       const salvaged = error instanceof SyntaxError ? await this.salvage(token) : undefined
       if (!salvaged) throw error

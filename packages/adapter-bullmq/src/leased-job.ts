@@ -144,7 +144,7 @@ export class LeasedJob implements Delivery {
     const traces = [...(this.#job.stacktrace ?? [])]
     for (;;) {
       try {
-        return await move()
+        return await worker.inFlight.track(move())
       } catch (error) {
         // the move is done; the job that BullMQ fetched along with it cannot be parsed
         if (error instanceof SyntaxError) return (await worker.salvage(this.#job.token!)) as T | undefined

@@ -1,9 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { Broker, type Job, type JobportError } from '@jobport/core'
+import { pause } from './wait.ts'
 import type { Driver } from '@jobport/core/driver'
 import type { ChildTask, Order, Report } from './child.ts'
 
-/** Runs in a process of its own, see `child.ts`. A job named `die` kills it, `hold` runs until it is aborted, `linger` for a second. */
+/** Runs in a process of its own, see `child.ts`. A job named `die` kills it, `hold` runs for `data` ms. */
 const task = JSON.parse(process.argv[2]!) as ChildTask
 const { createDriver } = (await import(task.module)) as { createDriver(url: string): Driver }
 const broker = new Broker(createDriver(task.url))
@@ -22,8 +22,7 @@ async function work(): Promise<void> {
   const worker = broker.worker(task.queue, {
     ok: () => 1,
     die: () => process.kill(process.pid, 'SIGKILL'),
-    linger: (_job, signal) => pause(1_000, undefined, { signal }),
-    hold: (_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+    hold: ({ data }) => pause(data as number),
   }, { concurrency, crashLimit })
   const say = (type: 'active' | 'completed' | 'stalled' | 'dead', { id, uid, attempt, crashes }: Job, reason = ''): void =>
     tell({ type, id, uid, attempt, crashes, reason })

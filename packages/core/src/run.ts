@@ -30,15 +30,11 @@ const SETTLED = new JobportError('CLOSED', 'the job is settled')
 export class Run {
   readonly job: Job
   readonly delivery: Delivery
-  /** Resolves once the run is over and settled, or given up. */
-  readonly ended: Promise<void>
   readonly #abort = new AbortController()
-  #end!: () => void
 
   constructor(job: Job, delivery: Delivery) {
     this.job = job
     this.delivery = delivery
-    this.ended = new Promise((resolve) => (this.#end = resolve))
   }
 
   /** Ends the run from outside: its verdict is to give the job back. */
@@ -49,7 +45,6 @@ export class Run {
   /** Fires the handler's signal for whatever it left behind. */
   finish(): void {
     this.#abort.abort(SETTLED)
-    this.#end()
   }
 
   /** Never rejects. */

@@ -45,10 +45,8 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   readonly #crashLimit: number
   readonly #consuming: Consuming
   readonly #runs = new Set<Run>()
-  /** Everything received and not yet settled. */
-  readonly #work = new Set<Promise<void>>()
-  /** On its way back to the broker, not yet there. */
-  readonly #yielding = new Set<Promise<void>>()
+  /** Everything received and not yet settled, and when that will be. */
+  readonly #work = new Map<Delivery, Promise<void>>()
   readonly #stopping = new AbortController()
   #alone: Delivery | undefined
   #stopped: Promise<void> | undefined
@@ -105,14 +103,14 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   }
 
   async #idle(): Promise<void> {
-    while (this.#work.size > 0) await Promise.all(this.#work)
+    while (this.#work.size > 0) await Promise.all(this.#work.values())
   }
 
   #accept(delivery: Delivery): void {
     const work = this.#take(delivery)
       .catch((thrown: unknown) => this.emit('error', toError(thrown)))
-      .finally(() => this.#work.delete(work))
-    this.#work.add(work)
+      .finally(() => this.#work.delete(delivery))
+    this.#work.set(delivery, work)
   }
 
   async #take(delivery: Delivery): Promise<void> {
@@ -132,13 +130,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   }
 
   /** Gives it back once nothing more is fetched: earlier, it would come straight back to this worker. */
-  #yield(delivery: Delivery): Promise<void> {
-    const yielded = this.#giveBack(delivery).finally(() => this.#yielding.delete(yielded))
-    this.#yielding.add(yielded)
-    return yielded
-  }
-
-  async #giveBack(delivery: Delivery): Promise<void> {
+  async #yield(delivery: Delivery): Promise<void> {
     await this.#consuming.halt()
     await delivery.settle({ type: 'release' })
   }
@@ -186,9 +178,8 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   async #runAlone(delivery: Delivery, job: Job): Promise<void> {
     this.#alone = delivery
     try {
-      const others = [...this.#runs].map((run) => run.ended)
-      await Promise.all([this.#consuming.halt(), ...others])
-      await Promise.allSettled(this.#yielding)
+      await this.#consuming.halt()
+      await Promise.all([...this.#work].filter(([other]) => other !== delivery).map(([, settled]) => settled))
       if (this.#stopping.signal.aborted) return await delivery.settle({ type: 'release' })
       await this.#run(delivery, job)
     } finally {

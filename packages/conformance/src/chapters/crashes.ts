@@ -61,13 +61,13 @@ export const crashes: readonly Case[] = [
       const { queue, counted } = ctx
       const innocents = Array.from({ length: 9 }, (_, i) => `innocent-${i}`)
       await queue.addMany([
-        ...innocents.map((id) => ({ name: 'linger', data: 1, options: { id } })),
+        ...innocents.map((id) => ({ name: 'hold', data: 400, options: { id } })),
         { name: 'die', data: 1, options: { id: 'poison', delay: 1 } },
       ])
       const tale = await workUntilDead(ctx, { concurrency: 10, crashLimit: 3 }, 1)
       expect(tale.dead).to.deep.equal(['poison crashes'])
       expect(tale.starts.get('poison')).to.be.within(2, 4)
-      await ctx.work({ linger: () => 1 }, { concurrency: 1 })
+      await ctx.work({ hold: () => 1 }, { concurrency: 1 })
       await ctx.completed(9 - tale.completed.length, REDELIVERY)
       ctx.exactly(innocents, [...tale.completed, ...ctx.story.ids('completed')], 'innocents completed')
       await counted({ waiting: 0, delayed: 0, active: 0, dead: 1 })

@@ -1,7 +1,9 @@
 import { concurrency } from './concurrency.ts'
 import { crashes } from './crashes.ts'
 import { delay } from './delay.ts'
+import { identity } from './identity.ts'
 import { lifecycle } from './lifecycle.ts'
+import { lives } from './lives.ts'
 import { ordering } from './ordering.ts'
 import { retry } from './retry.ts'
 import { upkeep } from './upkeep.ts'
@@ -12,6 +14,7 @@ export const chapters: readonly Chapter[] = [
   { number: 1, title: 'lifecycle', cases: [...lifecycle, ...upkeep] },
   { number: 2, title: 'retry and crashes', cases: [...retry, ...crashes] },
   { number: 3, title: 'delay', cases: delay },
+  { number: 4, title: 'identity', cases: [...identity, ...lives] },
   { number: 6, title: 'concurrency', cases: concurrency },
   { number: 7, title: 'ordering', cases: ordering },
 ]
