@@ -37,7 +37,8 @@ export function isPassing(error: unknown): boolean {
 
 /** BullMQ found the lease missing or another's, the job gone or elsewhere. */
 export function isLeaseLost(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && LEASE_CODES.includes(error.code)
+  if (!(error instanceof Error)) return false
+  return ('code' in error && LEASE_CODES.includes(error.code)) || error.message.startsWith('could not renew lock')
 }
 
 function codeOf(error: unknown): ErrorCode {
