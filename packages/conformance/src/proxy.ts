@@ -84,8 +84,9 @@ export class FaultProxy {
     for (const [here, there] of [pair, [server, client] as const]) {
       here.on('error', () => there.destroy())
       here.on('close', () => {
+        if (this.#hole) return
         this.#pairs.delete(pair)
-        if (!this.#hole) there.destroy()
+        there.destroy()
       })
     }
   }
