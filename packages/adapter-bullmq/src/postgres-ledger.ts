@@ -13,6 +13,15 @@ interface Row {
   readonly stalled_count: number | null
 }
 
+interface RawRow {
+  readonly id: string
+  readonly name: string
+  readonly data: string
+  readonly added_at_ms: string
+  readonly failed_reason: string | null
+  readonly finished_at_ms: string | null
+}
+
 interface Found {
   readonly id: string
   readonly dedup_id: string | null
@@ -97,11 +106,11 @@ export class PostgresLedger implements Ledger {
   }
 
   /** Batch by batch, so that others are served meanwhile. */
-  async purge(): Promise<number> {
+  async purge(): Promise<{ removed: number; left: number }> {
     for (let total = 0; ; ) {
-      const [{ removed } = { removed: 0 }] = await this.#query<{ removed: number }>(sql.PURGE, BATCH)
+      const [{ removed, related } = { removed: 0, related: 0 }] = await this.#query<{ removed: number; related: number }>(sql.PURGE, BATCH)
       total += removed
-      if (removed < BATCH) return total
+      if (removed < BATCH) return { removed: total, left: related }
     }
   }
 
@@ -179,5 +188,14 @@ function toLook({
 }
 
 function toRaw([row]: QueryResultRow[]): Raw | undefined {
-  return row && { uid: String(row['id']), name: String(row['name']), data: String(row['data']) }
+  if (!row) return undefined
+  const { id, name, data, added_at_ms: timestamp, failed_reason: failedReason, finished_at_ms: finishedOn } = row as RawRow
+  return {
+    uid: id,
+    name,
+    data,
+    timestamp: Number(timestamp),
+    ...(failedReason !== null && { failedReason }),
+    ...(finishedOn !== null && { finishedOn: Number(finishedOn) }),
+  }
 }

@@ -10,6 +10,7 @@ import type { JobState } from '@jobport/core/driver'
 const OVER = `(EXISTS (SELECT 1 FROM job h WHERE h.queue = d.queue AND h.id = d.job_id AND h.state = 'failed')
   OR (d.expire_at_ms IS NULL
     AND NOT EXISTS (SELECT 1 FROM job h WHERE h.queue = d.queue AND h.id = d.job_id AND h.state <> 'completed')))`
+const RAW_COLUMNS = `SELECT id, name, data::text AS data, added_at_ms, failed_reason, finished_at_ms`
 const LIVE = `('waiting', 'delayed', 'active')`
 const HELD = `queue = $1 AND id = $2 AND state = 'active' AND lock_token = $3`
 /** Flows and schedulers. */
@@ -46,10 +47,10 @@ SELECT j.state, j.process_at_ms, j.opts->'note' AS note, j.attempts_started, j.a
 FROM unnest($2::text[]) WITH ORDINALITY AS u(id, place) LEFT JOIN job j ON j.queue = $1 AND j.id = u.id ORDER BY u.place`
 
 /** $2 token. */
-export const SALVAGE: string = `SELECT id, name, data::text AS data FROM job WHERE queue = $1 AND state = 'active' AND lock_token = $2 LIMIT 1`
+export const SALVAGE: string = `${RAW_COLUMNS} FROM job WHERE queue = $1 AND state = 'active' AND lock_token = $2 LIMIT 1`
 
 /** $2 uid. */
-export const RAW: string = `SELECT id, name, data::text AS data FROM job WHERE queue = $1 AND id = $2`
+export const RAW: string = `${RAW_COLUMNS} FROM job WHERE queue = $1 AND id = $2`
 
 /** The live job that holds an id, or that has it for its own. $2 id. */
 export const FIND: string = `
@@ -96,7 +97,8 @@ WITH chosen AS (
 ), freed AS (
   DELETE FROM dedup d USING gone WHERE d.queue = $1 AND d.dedup_id = gone.dedup_id AND d.job_id = gone.id
 )
-SELECT count(*)::int AS removed FROM gone`
+SELECT (SELECT count(*)::int FROM gone) AS removed,
+  (SELECT count(*)::int FROM job j WHERE j.queue = $1 AND j.state IN ('waiting', 'delayed') AND ${RELATED}) AS related`
 
 /** Whether an id is taken. After {@link LOCK_ID}. $2 id, $3 now. */
 export const TAKEN: string = `

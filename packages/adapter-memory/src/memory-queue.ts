@@ -1,5 +1,5 @@
 import { JobportError, type Delivery, type Message, type Outcome, type PublishResult } from '@jobport/core/driver'
-import { entryOf, messageOf, type Entry } from './entry.ts'
+import { entryOf, reading, type Entry } from './entry.ts'
 import { Lanes } from './lanes.ts'
 import type { Clock } from './clock.ts'
 
@@ -70,7 +70,7 @@ export class MemoryQueue {
   }
 
   redrive(entry: Entry, uid: string, attempts?: number): 'redriven' | 'duplicate' {
-    const { dedup: _, delay: __, ...message } = messageOf(entry)
+    const { dedup: _, delay: __, ...message } = reading(entry).message
     const result = this.add({ ...message, uid, ...(attempts !== undefined && { attempts }) })
     if (result.status !== 'added') return 'duplicate'
     this.dead.delete(entry.uid)
@@ -150,7 +150,7 @@ export class MemoryQueue {
       queueMicrotask(() => this.dispatch())
     }
     this.#active.set(entry.uid, { client: subscriber.client, lose })
-    subscriber.deliver({ message: messageOf(entry), attempt: entry.attempt, crashes: 0, stalled: false, lost: lost.signal, settle })
+    subscriber.deliver({ ...reading(entry), attempt: entry.attempt, crashes: 0, stalled: false, lost: lost.signal, settle })
   }
 
   #settle(entry: Entry, outcome: Outcome): void {

@@ -57,7 +57,8 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
         return record({ status: 'not applicable', reason: 'the broker lives in this process' })
       }
       await (lacking ? refuses(lacking, ctx) : each.run(ctx))
-      record({ status: lacking ? 'refused' : 'passed' })
+      const reason = ctx.untested.join('; ')
+      record({ status: lacking ? 'refused' : 'passed', ...(reason !== '' && { reason }) })
     } catch (error) {
       record({ status: 'failed', ...failureOf(error) })
       throw withStory(error, ctx)

@@ -24,6 +24,8 @@ export class Context {
   readonly random: () => number
   readonly features: Features
   readonly story: Story = new Story()
+  /** What the certificate is to say although the case passes: the part of it that could not be tested. */
+  readonly untested: string[] = []
   readonly queue: Queue<AnyJobs>
   readonly main: Broker
   readonly #ledger: Ledger
@@ -44,12 +46,15 @@ export class Context {
     this.queue = this.main.queue(this.name(title))
   }
 
-  /** A queue name that nobody else has. */
-  readonly name = (stem: string): string => {
-    const name = `${stem.replaceAll(/[^\w.-]/g, '-')}-${randomBytes(5).toString('hex')}`
+  #own(name: string): string {
     this.#names.add(name)
     this.#ledger.queues.add(name)
     return name
+  }
+
+  /** A queue name that nobody else has. */
+  readonly name = (stem: string): string => {
+    return this.#own(`${stem.replaceAll(/[^\w.-]/g, '-')}-${randomBytes(5).toString('hex')}`)
   }
 
   /** Another client of the same broker. */
@@ -63,6 +68,11 @@ export class Context {
   /** A queue of its own, on the case's first broker. */
   readonly another = (stem: string, options?: QueueOptions): Queue<AnyJobs> => {
     return this.main.queue(this.name(stem), options)
+  }
+
+  /** A queue whose name is that of the case's first and a bit more. */
+  readonly kin = (ending: string): Queue<AnyJobs> => {
+    return this.main.queue(this.#own(this.queue.name + ending))
   }
 
   /** A worker whose events go into the story; consuming when this resolves. */

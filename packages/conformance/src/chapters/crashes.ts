@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import type { Child } from '../child.ts'
 
 /** Leases run out within this, ms; suites set them short. */
-const REDELIVERY = 40_000
+export const REDELIVERY = 40_000
 
 export const crashes: readonly Case[] = [
   {
