@@ -4,8 +4,9 @@ const DENIED = /^(NOAUTH|WRONGPASS|NOPERM|ERR AUTH|ERR invalid password|ERR Clie
 /** Redis runs no command then; the next may be served. */
 const AWAY = /^(READONLY|LOADING|BUSY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|UNBLOCKED|ERR max number of clients)/
 const NOT_WRITTEN =
-  /Stream isn't writeable|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|timeout exceeded when trying to connect|connection timeout|pool after calling end/
-const DISCONNECTED = /Connection is closed|Connection terminated|Client was closed|Command timed out|Query read timeout|max retries per request|ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|timeout exceeded/i
+  /Stream isn't writeable|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|timeout exceeded when trying to connect|timeout expired|connection timeout|pool after calling end/
+const DISCONNECTED =
+  /Connection is closed|Connection terminated|Client was closed|Command timed out|Query read timeout|max retries per request|ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|timeout exceeded/i
 
 /** PostgreSQL's classes and codes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const SQL_DENIED = /^(28...|42501)$/

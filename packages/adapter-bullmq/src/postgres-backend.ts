@@ -176,7 +176,7 @@ function aliasOf(schema: string, queue: string, worker = ''): string {
 }
 
 /** PostgreSQL takes no other. */
-function wholeSeconds<T>(keep: T): T {
+export function wholeSeconds<T>(keep: T): T {
   if (typeof keep !== 'object' || keep === null || !('age' in keep) || typeof keep.age !== 'number') return keep
   return { ...keep, age: Math.ceil(keep.age) }
 }

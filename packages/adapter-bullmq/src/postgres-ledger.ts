@@ -108,7 +108,10 @@ export class PostgresLedger implements Ledger {
   /** Batch by batch, so that others are served meanwhile. */
   async purge(): Promise<{ removed: number; left: number }> {
     for (let total = 0; ; ) {
-      const [{ removed, related } = { removed: 0, related: 0 }] = await this.#query<{ removed: number; related: number }>(sql.PURGE, BATCH)
+      const [{ removed, related } = { removed: 0, related: 0 }] = await this.#query<{ removed: number; related: number }>(
+        sql.PURGE,
+        BATCH,
+      )
       total += removed
       if (removed < BATCH) return { removed: total, left: related }
     }

@@ -3,7 +3,7 @@ import { Queue, type BackendFactory } from 'bullmq'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
 import { LeaseWorker, type NativeJob } from './lease-worker.ts'
-import { PostgresBackend } from './postgres-backend.ts'
+import { PostgresBackend, wholeSeconds } from './postgres-backend.ts'
 import { PostgresLedger } from './postgres-ledger.ts'
 import { hangUp, PostgresLink } from './postgres-link.ts'
 import { asBullMQExpects, ConnectionPool } from './postgres-pool.ts'
@@ -92,8 +92,8 @@ export class PostgresStore implements Store {
         stalledInterval,
         maxStalledCount: ANY_STALLS,
         runRetryDelay: 1_000,
-        removeOnComplete: keep.completed,
-        removeOnFail: keep.dead,
+        removeOnComplete: wholeSeconds(keep.completed),
+        removeOnFail: wholeSeconds(keep.dead),
       },
       this.#backend(pool),
     )
@@ -128,7 +128,7 @@ export class PostgresStore implements Store {
       return server
     } catch (error) {
       void dialling.then(hangUp, () => {})
-      throw toJobportError(error, 'postgres')
+      throw refusal(error)
     }
   }
 
@@ -154,4 +154,10 @@ export class PostgresStore implements Store {
     const told = toJobportError(error, 'postgres')
     if (told.code !== 'UNAVAILABLE' && !this.#isClosed) this.#listener?.error(told)
   }
+}
+
+/** A server that refuses what is needed, be it a missing database, cannot be used. */
+function refusal(error: unknown): JobportError {
+  const told = toJobportError(error, 'postgres')
+  return told.code === 'REJECTED' ? new JobportError('SERVER_UNSUITABLE', told.message, { cause: error }) : told
 }
