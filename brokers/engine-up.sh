@@ -83,6 +83,13 @@ chmod 755 "$root/usr/local/bin/docker-entrypoint.sh"
 image rabbitmq:4-management "ENV PATH=/$programs:/usr/local/bin:/usr/lib/erlang/bin:/usr/bin:/usr/sbin" 'ENV HOME=/var/lib/rabbitmq' \
   'ENV LANG=C.UTF-8' 'ENTRYPOINT ["docker-entrypoint.sh"]' 'CMD ["rabbitmq-server"]'
 
+root=$folder/nats/root
+"$here/fetch.sh" "$folder/nats" nats-server dash
+mkdir -p "$root"/{data,tmp}
+chmod 1777 "$root/tmp"
+[ -e "$root/bin/sh" ] || ln -s dash "$root/bin/sh"
+image nats:2.15 'ENV PATH=/usr/sbin:/usr/bin' 'CMD ["nats-server", "-js"]'
+
 # no registry, so no reaper image either; and the engine listens where we are
 cat > "$folder/env" <<VARIABLES
 export DOCKER_HOST=$DOCKER_HOST TESTCONTAINERS_RYUK_DISABLED=true TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1

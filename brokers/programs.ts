@@ -44,11 +44,16 @@ export function findProgram(program: string): string | undefined {
 
 /** Major version, as its `--version` tells it; 0 if it does not run. */
 export async function versionOf(program: string): Promise<number> {
+  return Number(/(?:v=|\s)(\d+)\./.exec(await versionText(program))?.[1] ?? 0)
+}
+
+/** What its `--version` says; empty if it does not run. */
+export async function versionText(program: string): Promise<string> {
   try {
     const { stdout } = await run(program, ['--version'], { timeout: 10_000 })
-    return Number(/(?:v=|\s)(\d+)\./.exec(stdout)?.[1] ?? 0)
+    return stdout
   } catch {
-    return 0
+    return ''
   }
 }
 

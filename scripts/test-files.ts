@@ -8,9 +8,10 @@ const ADAPTERS: Record<string, readonly BrokerName[]> = {
   memory: [],
   bullmq: ['redis', 'postgres'],
   rabbitmq: ['rabbitmq'],
+  nats: ['nats'],
 }
 
-export type BrokerName = 'redis' | 'postgres' | 'rabbitmq'
+export type BrokerName = 'redis' | 'postgres' | 'rabbitmq' | 'nats'
 
 /** Files that run in one process, one after the other; lanes run side by side. */
 export interface Lane {

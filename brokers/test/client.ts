@@ -1,6 +1,10 @@
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect as connectNats } from '@nats-io/transport-node'
 import { connect } from 'amqplib'
 import { Redis } from 'ioredis'
 import { Client as Connection } from 'pg'
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { ChannelModel } from 'amqplib'
 import type { BrokerName, RunningBroker } from '@jobport/brokers'
 
@@ -19,6 +23,7 @@ const CLIENTS: Record<BrokerName, (url: string) => Client> = {
   redis: redisClient,
   postgres: postgresClient,
   rabbitmq: rabbitmqClient,
+  nats: natsClient,
 }
 
 export function clientOf({ name, url }: Pick<RunningBroker, 'name' | 'url'>): Client {
@@ -100,5 +105,34 @@ function rabbitmqClient(url: string): Client {
         const agreed = connection as unknown as { readonly channelMax: number }
         return name === 'channel_max' ? String(agreed.channelMax) : undefined
       }),
+  }
+}
+
+function natsClient(servers: string): Client {
+  const stream = 'stored'
+  const use = async <Answer>(
+    work: (connection: NatsConnection, streams: JetStreamManager['streams']) => Promise<Answer>,
+    timeout = DEADLINE,
+  ) => {
+    const connection = await connectNats({ servers, timeout, reconnect: false })
+    try {
+      const { streams } = await jetstreamManager(connection, { timeout, checkAPI: false })
+      return await work(connection, streams)
+    } finally {
+      await connection.close()
+    }
+  }
+  return {
+    write: (value) =>
+      use(async (connection, streams) => {
+        await streams.add({ name: stream, subjects: [stream] })
+        await connection.request(stream, value, { timeout: DEADLINE })
+      }),
+    read: (deadline) =>
+      use(async (_, streams) => {
+        await streams.add({ name: stream, subjects: [stream] })
+        return (await streams.getMessage(stream, { last_by_subj: stream }))?.string()
+      }, deadline),
+    setting: (name) => use(async ({ info }) => (name === 'max_payload' ? String(info?.max_payload) : undefined)),
   }
 }

@@ -8,6 +8,7 @@ if (engine) {
   controlled('redis', 'container')
   controlled('postgres', 'container')
   controlled('rabbitmq', 'container')
+  controlled('nats', 'container')
 } else {
   describe('brokers in containers', () => {
     it('are controlled (not run: no container engine answers here; brokers/engine-up.sh brings one up on Debian, as root)', function () {

@@ -8,6 +8,7 @@ const SETTING: Record<BrokerName, [name: string, value: string]> = {
   redis: ['appendfsync', 'always'],
   postgres: ['max_connections', '42'],
   rabbitmq: ['channel_max', '42'],
+  nats: ['max_payload', '424242'],
 }
 
 /** The cases of a broker that is ours, the same for each broker and way. */

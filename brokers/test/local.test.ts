@@ -13,6 +13,7 @@ import { rejection } from './rejection.ts'
 controlled('redis', 'local')
 controlled('postgres', 'local')
 controlled('rabbitmq', 'local')
+controlled('nats', 'local')
 
 describe('local brokers', function () {
   this.timeout(60_000)
@@ -31,7 +32,7 @@ describe('local brokers', function () {
     expect(statesOf(process.pid)).to.deep.equal([])
   })
 
-  for (const name of ['redis', 'postgres', 'rabbitmq'] as const) {
+  for (const name of ['redis', 'postgres', 'rabbitmq', 'nats'] as const) {
     it(`leaves no ${name} behind when its process exits without closing it`, async () => {
       const { state, end } = await openElsewhere(name)
       end('exit')
