@@ -1,0 +1,190 @@
+import type { JobState, Page, QueueAdmin, QueueStatus, Scope, StoredJob } from '@jobport/core/driver'
+import { isMissing } from './topology.ts'
+import { isRefusal, isUnheard, toJobportError } from './faults.ts'
+import { liveWrite, read, readDead, revive, tombstoneRedriven } from './mapping.ts'
+import { placeOf, toToken, type Names } from './names.ts'
+import { newest } from './newest.ts'
+import { countWorkers } from './presence.ts'
+import { isTaken } from './publish.ts'
+import { delivered, isActive, removeById, removeJobs } from './removal.ts'
+import type { Client } from './client.ts'
+import type { Records, StoredRecord } from './records.ts'
+import type { Topology } from './topology.ts'
+
+/** Removed in one go. */
+const BATCH = 256
+/** Another may hold the id for a moment, and let it go. */
+const TRIES = 10
+
+/** Looks at a queue's stream. A cursor is the sequence of the last record looked at. */
+export class NatsAdmin implements QueueAdmin {
+  readonly #client: Client
+  readonly #records: Records
+  readonly #topology: Topology
+  readonly #names: Names
+
+  constructor(client: Client, records: Records, topology: Topology) {
+    this.#client = client
+    this.#records = records
+    this.#topology = topology
+    this.#names = records.names
+  }
+
+  async counts(): Promise<Record<JobState, number>> {
+    const none = { waiting: 0, delayed: 0, active: 0, dead: 0 }
+    return this.#do(none, async () => {
+      const [consumers, delayed, dead] = await Promise.all([
+        this.#topology.consumers(this.#names),
+        this.#records.count(this.#names.delayed('*')),
+        this.#records.count(this.#names.dead()),
+      ])
+      const sum = (read: (info: { num_pending: number; num_ack_pending: number }) => number): number =>
+        [...consumers.values()].reduce((total, info) => total + read(info), 0)
+      return { waiting: sum((info) => info.num_pending), delayed, active: sum((info) => info.num_ack_pending), dead }
+    })
+  }
+
+  async status(): Promise<QueueStatus> {
+    return this.#do({ paused: false, workers: 0 }, async () => {
+      const [consumer, workers] = await Promise.all([this.#topology.consumer(this.#names, 0), countWorkers(this.#client, this.#names)])
+      return { paused: consumer?.paused === true, workers }
+    })
+  }
+
+  async get(id: string, scope: Scope): Promise<StoredJob | undefined> {
+    return this.#do(undefined, async () => {
+      const token = toToken(id)
+      const record = await this.#records.last(scope === 'dead' ? this.#names.dead(undefined, token) : this.#names.any(token))
+      if (!record || record.data.length === 0) return undefined
+      const { state } = placeOf(record.subject)
+      if (scope === 'dead') return toStored(record, 'dead')
+      if (state === 'd') return toStored(record, 'delayed')
+      if (state !== 'w') return undefined
+      return toStored(record, isActive(record, await delivered(this.#topology, this.#names)) ? 'active' : 'waiting')
+    })
+  }
+
+  async list(state: JobState, { limit, cursor }: { limit: number; cursor?: string }): Promise<Page> {
+    return this.#do({ jobs: [] }, () => (state === 'dead' ? this.#listDead(limit, cursor) : this.#listLive(state, limit, Number(cursor ?? 0))))
+  }
+
+  async remove(key: string, scope: Scope): Promise<boolean> {
+    return this.#do(false, async () => {
+      if (scope === 'live') return removeById(toToken(key), this.#records, this.#topology)
+      const record = await this.#records.last(this.#names.dead(key))
+      return record !== undefined && this.#records.remove(record.seq)
+    })
+  }
+
+  async purge(scope: Scope): Promise<number> {
+    return this.#do(0, async () => {
+      if (scope === 'dead') return this.#records.purge(this.#names.dead())
+      return (await this.#purgeAll(this.#names.waiting('*'))) + (await this.#purgeAll(this.#names.delayed('*')))
+    })
+  }
+
+  async redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'> {
+    return this.#do('missing', async () => {
+      for (let tries = 0; tries < TRIES; tries++) {
+        const answer = await this.#redrive(uid, as)
+        if (answer !== 'again') return answer
+      }
+      return 'duplicate'
+    })
+  }
+
+  async pause(): Promise<void> {
+    await this.#do(undefined, () => this.#topology.pause(this.#names))
+  }
+
+  async resume(): Promise<void> {
+    await this.#do(undefined, () => this.#topology.resume(this.#names))
+  }
+
+  async drop(): Promise<void> {
+    await this.#do(undefined, () => this.#topology.drop(this.#names))
+  }
+
+  async #listLive(state: JobState, limit: number, after: number): Promise<Page> {
+    const isWanted = await this.#wanted(state)
+    const filter = state === 'delayed' ? this.#names.delayed('*') : this.#names.waiting('*')
+    const jobs: StoredJob[] = []
+    for (let from = after + 1; ; ) {
+      const { records, left } = await this.#records.page(filter, from, limit)
+      for (const record of records) {
+        from = record.seq + 1
+        if (isWanted(record)) jobs.push(toStored(record, state))
+        if (jobs.length === limit) return { jobs, ...((left > 0 || record !== records.at(-1)) && { cursor: String(record.seq) }) }
+      }
+      if (left === 0) return { jobs }
+    }
+  }
+
+  async #wanted(state: JobState): Promise<(record: StoredRecord) => boolean> {
+    if (state === 'delayed') return () => true
+    const reached = await delivered(this.#topology, this.#names)
+    return (record) => isActive(record, reached) === (state === 'active')
+  }
+
+  async #listDead(limit: number, cursor: string | undefined): Promise<Page> {
+    const { records, more } = await newest(this.#records, this.#names.dead(), limit, cursor === undefined ? Infinity : Number(cursor))
+    const jobs = records.filter(({ data }) => data.length > 0).map((record) => toStored(record, 'dead'))
+    return { jobs, ...(more && { cursor: String(records.at(-1)!.seq) }) }
+  }
+
+  async #purgeAll(filter: string): Promise<number> {
+    let removed = 0
+    for (let from = 1; ; ) {
+      const { records, left } = await this.#records.page(filter, from, BATCH)
+      removed += await removeJobs(records, this.#records, this.#topology)
+      if (left === 0) return removed
+      from = records.at(-1)!.seq + 1
+    }
+  }
+
+  /** The live job and the end of the dead letter are one write: of two that redrive it, one does. */
+  async #redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing' | 'again'> {
+    const letter = await this.#records.last(this.#names.dead(uid))
+    if (!letter || letter.data.length === 0) return 'missing'
+    const { token } = placeOf(letter.subject)
+    const of = this.#names.any(token)
+    const holder = await this.#records.last(of)
+    if (holder && isTaken(holder)) return 'duplicate'
+    const { message } = read(letter)
+    const level = Math.min(message.priority ?? 0, 9)
+    await this.#topology.ensure(this.#names, level)
+    const live = liveWrite(this.#names, token, level, { uid: as.uid, attempt: 1, crashes: 0 }, revive(letter, as))
+    try {
+      const [gone] = await this.#records.writeBoth(tombstoneRedriven(letter), { seq: letter.seq, of: letter.subject }, live, { seq: holder?.seq ?? 0, of })
+      await this.#records.remove(gone)
+      return 'redriven'
+    } catch (error) {
+      if (isRefusal(error, 'conflict') || isRefusal(error, 'inFlight')) return 'again'
+      throw error
+    }
+  }
+
+  /** A queue that does not exist is empty. */
+  async #do<T>(none: T, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      if (isMissing(error)) return none
+      if (isUnheard(error) && !(await this.#exists())) return none
+      throw toJobportError(error, this.#names.queue)
+    }
+  }
+
+  async #exists(): Promise<boolean> {
+    return this.#client.manager.streams.info(this.#names.stream).then(() => true, (error: unknown) => !isMissing(error))
+  }
+}
+
+function toStored(record: StoredRecord, state: JobState): StoredJob {
+  const { message, attempt, crashes, dueAt } = read(record)
+  return {
+    message, state, attempt, crashes,
+    ...(state === 'delayed' && dueAt !== undefined && { dueAt }),
+    ...(state === 'dead' && { dead: readDead(record) }),
+  }
+}

@@ -1,0 +1,42 @@
+import { createInbox } from '@nats-io/transport-node'
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Client } from './client.ts'
+import type { Names } from './names.ts'
+
+/** All workers of this process answer with it: who is there is counted by process. */
+const processName = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
+
+/** How long answers may take, and how long after one another they come; ms. */
+const PATIENCE = 300
+const GAP = 60
+
+/** Answers whoever counts this queue's workers. Answers how to end that. */
+export function appear({ connection }: Client, { workers }: Names): () => void {
+  const subscription = connection.subscribe(workers, { callback: (error, question) => void (error ?? question.respond(processName)) })
+  return () => subscription.unsubscribe()
+}
+
+/** Processes that consume the queue now, by asking them: one that is dead says nothing. */
+export async function countWorkers({ connection }: Client, { workers }: Names): Promise<number> {
+  const names = new Set<string>()
+  await new Promise<void>((resolve) => {
+    const inbox = createInbox()
+    let timer = setTimeout(end, PATIENCE)
+    const answers = connection.subscribe(inbox, {
+      callback: (error, answer) => {
+        if (error || answer.headers?.code === 503) return end()
+        names.add(answer.string())
+        clearTimeout(timer)
+        timer = setTimeout(end, GAP)
+      },
+    })
+    connection.publish(workers, '', { reply: inbox })
+    function end(): void {
+      clearTimeout(timer)
+      answers.unsubscribe()
+      resolve()
+    }
+  })
+  return names.size
+}

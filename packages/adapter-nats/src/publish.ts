@@ -1,0 +1,123 @@
+import { JobportError, type Message, type PublishResult } from '@jobport/core/driver'
+import { setTimeout as pause } from 'node:timers/promises'
+import { isRefusal, isUnheard, isUnstored, isPassing, toJobportError } from './faults.ts'
+import { messageWrite, isFinal, takenUntil, uidOf } from './mapping.ts'
+import { placeOf, toToken } from './names.ts'
+import type { Records, StoredRecord } from './records.ts'
+import type { Topology } from './topology.ts'
+
+/** Added at once, in order, over one connection. */
+const IN_FLIGHT = 256
+const IN_FLIGHT_PAUSE = 10
+const RETRY_PAUSE = 100
+
+export interface Publishing {
+  readonly records: Records
+  readonly topology: Topology
+  readonly signal: AbortSignal
+}
+
+export async function publish(messages: readonly Message[], publishing: Publishing): Promise<PublishResult[]> {
+  const { signal } = publishing
+  const { promise: aborted, resolve: abort } = Promise.withResolvers<PublishResult>()
+  const onAbort = (): void => abort({ status: 'unknown', error: toJobportError(signal.reason, 'publishing') })
+  signal.addEventListener('abort', onAbort)
+  const gate = new Gate(IN_FLIGHT)
+  try {
+    const made = await Promise.race([prepare(messages, publishing), aborted])
+    if (made) return messages.map(() => (made.status === 'unknown' ? neverSent(signal.reason) : made))
+    return await Promise.all(messages.map((message) =>
+      gate.pass(async () => (signal.aborted ? neverSent(signal.reason) : Promise.race([add(message, publishing), aborted]))),
+    ))
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** Makes what the messages need. Answers what is to be said of all of them if that fails. */
+async function prepare(messages: readonly Message[], { records, topology, signal }: Publishing): Promise<PublishResult | undefined> {
+  for (;;) {
+    try {
+      for (const level of new Set(messages.map(({ priority = 0 }) => Math.min(priority, 9)))) await topology.ensure(records.names, level)
+      return undefined
+    } catch (error) {
+      if (signal.aborted) return neverSent(signal.reason)
+      if (!isPassing(error)) return { status: 'rejected', error: toJobportError(error, 'publishing') }
+      await pause(RETRY_PAUSE)
+    }
+  }
+}
+
+/** Never rejects. A repeat of its own is known by the `uid` that it finds. */
+async function add(message: Message, { records, topology, signal }: Publishing): Promise<PublishResult> {
+  const token = toToken(message.id)
+  const of = records.names.any(token)
+  const write = messageWrite(records.names, token, message, Date.now())
+  let expected = 0
+  let doubt: unknown
+  while (!signal.aborted) {
+    try {
+      await records.write(write, { seq: expected, of })
+      return { status: 'added' }
+    } catch (error) {
+      if (isRefusal(error, 'inFlight')) await pause(IN_FLIGHT_PAUSE)
+      else if (isRefusal(error, 'conflict')) {
+        const verdict = await judge(records, of, message.uid).catch((fault: unknown) => (doubt ??= fault, undefined))
+        if (typeof verdict === 'object') return verdict
+        expected = verdict ?? expected
+      } else if (isUnheard(error)) {
+        topology.forget(records.names)
+        await pause(RETRY_PAUSE)
+        await topology.ensure(records.names, message.priority).catch(() => {})
+      } else if (isUnstored(error)) return { status: 'rejected', error: toJobportError(error, 'publishing') }
+      else {
+        doubt = error
+        await pause(RETRY_PAUSE)
+      }
+    }
+  }
+  return doubt === undefined ? neverSent(signal.reason) : { status: 'unknown', error: toJobportError(doubt, 'publishing') }
+}
+
+/** What the id's newest record means to an add: its answer, or the sequence on which the id is free. */
+async function judge(records: Records, of: string, uid: string): Promise<PublishResult | number> {
+  const newest = await records.last(of)
+  if (!newest) return 0
+  const holder = uidOf(newest)
+  if (holder === uid) return { status: 'added' }
+  return isTaken(newest) ? { status: 'duplicate', uid: holder } : newest.seq
+}
+
+/** Whether the record, an id's newest, keeps the id taken. */
+export function isTaken(record: StoredRecord): boolean {
+  const { state } = placeOf(record.subject)
+  if (state === 'x') return !isFinal(record)
+  if (state === 'c') return takenUntil(record) > Date.now()
+  return state === 'w' || state === 'd'
+}
+
+function neverSent(cause: unknown): PublishResult {
+  return { status: 'rejected', error: new JobportError('UNAVAILABLE', 'not sent in time', { cause }) }
+}
+
+/** Lets so many through at once, in order. */
+export class Gate {
+  readonly #waiting: (() => void)[] = []
+  #free: number
+
+  constructor(width: number) {
+    this.#free = width
+  }
+
+  async pass<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#free++
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import { headers as newHeaders, type MsgHdrs } from '@nats-io/transport-node'
+import { CODES, isRefusal, Refusal } from './faults.ts'
+import type { Client } from './client.ts'
+import type { Names } from './names.ts'
+
+/** One message in a queue's stream. */
+export interface StoredRecord {
+  readonly subject: string
+  readonly seq: number
+  /** Epoch ms at which it was stored. */
+  readonly time: number
+  readonly headers: MsgHdrs | undefined
+  readonly data: Uint8Array
+}
+
+export interface Write {
+  readonly subject: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly data: Uint8Array | string
+}
+
+/** Sequence 0 means: there is none. */
+export interface Expectation {
+  readonly seq: number
+  /** Subject, or filter, whose newest record must have that sequence. */
+  readonly of: string
+}
+
+interface Query {
+  readonly seq?: number
+  readonly next_by_subj?: string
+  readonly last_by_subj?: string
+}
+
+const encoder = new TextEncoder()
+
+/** Reads and writes one queue's stream. Each write is atomic with its expectation. */
+export class Records {
+  readonly names: Names
+  readonly #client: Client
+
+  constructor(client: Client, names: Names) {
+    this.#client = client
+    this.names = names
+  }
+
+  /** Answers the sequence. Rejects with {@link Refusal} `conflict` if the expectation is not met. */
+  async write({ subject, headers, data }: Write, expected: Expectation): Promise<number> {
+    const { seq } = await this.#client.call<{ seq: number }>(subject, data, nativeHeaders(headers, expected))
+    return seq
+  }
+
+  /** Two writes or none. */
+  async writeBoth(first: Write, expectedFirst: Expectation, second: Write, expectedSecond: Expectation): Promise<readonly [number, number]> {
+    const batch = { 'Nats-Batch-Id': crypto.randomUUID() }
+    const begun = await this.#client.request(
+      first.subject, first.data, nativeHeaders({ ...first.headers, ...batch, 'Nats-Batch-Sequence': '1' }, expectedFirst),
+    )
+    if (begun.data.length > 0) throw new Refusal(begun.json<{ error: object }>().error)
+    const { seq } = await this.#client.call<{ seq: number }>(
+      second.subject, second.data, nativeHeaders({ ...second.headers, ...batch, 'Nats-Batch-Sequence': '2', 'Nats-Batch-Commit': '1' }, expectedSecond),
+    )
+    return [seq - 1, seq]
+  }
+
+  /** The newest record of a subject or filter. */
+  last(subject: string): Promise<StoredRecord | undefined> {
+    return this.#get({ last_by_subj: subject })
+  }
+
+  at(seq: number): Promise<StoredRecord | undefined> {
+    return this.#get({ seq })
+  }
+
+  /** Up to `limit` records from sequence `from` on, oldest first, and how many more there are. */
+  async page(filter: string, from: number, limit: number): Promise<{ records: StoredRecord[]; left: number }> {
+    const records: StoredRecord[] = []
+    let left = 0
+    const batch = await this.#client.manager.direct.getBatch(this.names.stream, { seq: Math.max(1, from), next_by_subj: filter, batch: limit })
+    try {
+      for await (const { subject, seq, time, header, data, pending } of batch) {
+        records.push({ subject, seq, time: time.getTime(), headers: header, data })
+        left = pending
+      }
+    } catch (error) {
+      if (!isNothing(error)) throw error
+    }
+    return { records, left }
+  }
+
+  async count(filter: string): Promise<number> {
+    const { records, left } = await this.page(filter, 1, 1)
+    return records.length + left
+  }
+
+  /** Whether it was there. */
+  async remove(seq: number): Promise<boolean> {
+    try {
+      await this.#client.call(`$JS.API.STREAM.MSG.DELETE.${this.names.stream}`, JSON.stringify({ seq, no_erase: true }))
+      return true
+    } catch (error) {
+      if (error instanceof Refusal && error.status !== 503) return false
+      throw error
+    }
+  }
+
+  /** Removes all records of a subject or filter; answers how many. */
+  async purge(filter: string): Promise<number> {
+    const { purged } = await this.#client.call<{ purged: number }>(`$JS.API.STREAM.PURGE.${this.names.stream}`, JSON.stringify({ filter }))
+    return purged
+  }
+
+  /** Of one copy any answer is right; of several only the leader's is. */
+  async #get(query: Query): Promise<StoredRecord | undefined> {
+    return this.#client.settings.replicas > 1 ? this.#getFromLeader(query) : this.#getDirectly(query)
+  }
+
+  async #getDirectly(query: Query): Promise<StoredRecord | undefined> {
+    const { headers, data } = await this.#client.request(`$JS.API.DIRECT.GET.${this.names.stream}`, JSON.stringify(query))
+    if (!headers || headers.code === 404) return undefined
+    if (headers.code > 0) throw new Refusal({ code: headers.code, description: headers.description })
+    return { subject: headers.get('Nats-Subject'), seq: Number(headers.get('Nats-Sequence')), time: Date.parse(headers.get('Nats-Time-Stamp')), headers, data }
+  }
+
+  async #getFromLeader(query: Query): Promise<StoredRecord | undefined> {
+    const found = await this.#client.manager.streams.getMessage(this.names.stream, query as { last_by_subj: string }).catch((error: { code?: number }) => {
+      if (error.code === CODES.messageMissing) return null
+      throw error
+    })
+    return found ? { subject: found.subject, seq: found.seq, time: found.time.getTime(), headers: found.header, data: found.data } : undefined
+  }
+}
+
+function nativeHeaders(own: Readonly<Record<string, string>>, { seq, of }: Expectation): MsgHdrs {
+  const native = newHeaders()
+  for (const [name, value] of Object.entries(own)) native.set(name, value)
+  native.set('Nats-Expected-Last-Subject-Sequence', String(seq))
+  native.set('Nats-Expected-Last-Subject-Sequence-Subject', of)
+  return native
+}
+
+function isNothing(error: unknown): boolean {
+  const { code, message } = error as { code?: number; message: string }
+  return code === 404 || isRefusal(error, 'messageMissing') || /message not found|no messages/i.test(message)
+}
+
+export function bytesOf(data: Uint8Array | string): Uint8Array {
+  return typeof data === 'string' ? encoder.encode(data) : data
+}
