@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { JobState, Page, QueueAdmin, QueueStatus, Scope, StoredJob } from '@jobport/core/driver'
 import { isMissing } from './topology.ts'
 import { isRefusal, isUnheard, toJobportError } from './faults.ts'
@@ -86,8 +87,9 @@ export class NatsAdmin implements QueueAdmin {
   async redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'> {
     return this.#do('missing', async () => {
       for (let tries = 0; tries < TRIES; tries++) {
-        const answer = await this.#redrive(uid, as)
+        const answer = await this.#client.batches.pass(() => this.#redrive(uid, as))
         if (answer !== 'again') return answer
+        await pause(tries * 10)
       }
       return 'duplicate'
     })
@@ -159,7 +161,7 @@ export class NatsAdmin implements QueueAdmin {
       await this.#records.remove(gone)
       return 'redriven'
     } catch (error) {
-      if (isRefusal(error, 'conflict') || isRefusal(error, 'inFlight')) return 'again'
+      if (isRefusal(error, 'conflict') || isRefusal(error, 'inFlight') || isRefusal(error, 'tooManyBatches')) return 'again'
       throw error
     }
   }

@@ -3,6 +3,7 @@ import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import { connect, credsAuthenticator, nkeyAuthenticator, type ConnectionOptions, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
 import { within } from './deadline.ts'
 import { Refusal, toJobportError } from './faults.ts'
+import { Gate } from './gate.ts'
 import { inspectServer } from './server.ts'
 import type { Settings } from './settings.ts'
 
@@ -12,6 +13,8 @@ const REQUEST_DEADLINE = 2_000
 const CLOSE_DEADLINE = 500
 const PING_INTERVAL = 10_000
 const RECONNECT_WAIT = 200
+/** The server takes 50 to a stream. */
+const BATCHES = 16
 
 interface Open {
   readonly connection: NatsConnection
@@ -22,6 +25,8 @@ interface Open {
 /** One connection; it mends itself. */
 export class Client {
   readonly settings: Settings
+  /** For writes of several records. */
+  readonly batches: Gate = new Gate(BATCHES)
   #open: Open | undefined
   #connecting: Promise<ServerInfo> | undefined
   #listener: DriverListener | undefined

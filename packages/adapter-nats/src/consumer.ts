@@ -21,7 +21,7 @@ export interface ConsumerOptions {
 }
 
 /** How long an idle worker's request waits at the server, ms: closing waits for its end, so that no job is sent to nobody. */
-const PARK = 500
+const PARK = 400
 /** The same where other priorities must be looked at meanwhile. */
 const PARK_OF_SEVERAL = 150
 /** How often the priorities in use are looked up, ms. */
@@ -31,7 +31,6 @@ const FAULT_PAUSE = 250
 const START_DEADLINE = 4_500
 const STOP_DEADLINE = 1_500
 const RETURN_DEADLINE = 1_700
-const PULLS_DEADLINE = 700
 
 /** Asks for jobs, never for more than it has free places, priority by priority. */
 export class NatsConsumer implements Consumer {
@@ -46,6 +45,7 @@ export class NatsConsumer implements Consumer {
   #contact: number = Date.now()
   #failed = false
   #stopped = false
+  #halted: Promise<void> | undefined
   #wake: () => void = () => {}
   #closed: Promise<void> | undefined
 
@@ -78,14 +78,19 @@ export class NatsConsumer implements Consumer {
     void this.#run()
   }
 
-  /** Requests that wait at the server end by their own time; what they still bring is handed back. */
-  async stop(): Promise<void> {
-    if (this.#stopped) return
+  /** Waits for the end of the requests that are under way: what they still bring is handed back, and would else be lost. */
+  stop(): Promise<void> {
+    this.#halted ??= this.#halt()
+    return this.#halted
+  }
+
+  async #halt(): Promise<void> {
     this.#stopped = true
     this.#ends.shift()?.()
     this.#wake()
-    void this.#pulls.none().then(() => this.#retire())
-    await within(STOP_DEADLINE, 'handing fetched jobs back', this.#arriving.none()).catch((error: Error) => this.#report(error))
+    const ended = this.#pulls.none().then(() => this.#arriving.none())
+    await within(STOP_DEADLINE, 'handing fetched jobs back', ended).catch((error: Error) => this.#report(error))
+    this.#retire()
   }
 
   /** Hands everything back. Ends within 4 s whatever the server does. */
@@ -95,7 +100,7 @@ export class NatsConsumer implements Consumer {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.stop(), within(PULLS_DEADLINE, 'ending requests', this.#pulls.none()).catch(() => {})])
+    await this.stop()
     const returned = Promise.all([...this.#held].map((job) => job.giveBack())).then(() => this.#arriving.none())
     await within(RETURN_DEADLINE, 'handing jobs back', returned).catch((error: Error) => this.#report(error))
     this.#closing.abort()

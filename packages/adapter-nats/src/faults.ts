@@ -9,6 +9,7 @@ export const CODES = {
   conflict: 10_071,
   /** Another write to the same subjects is under way. */
   inFlight: 10_164,
+  tooManyBatches: 10_210,
   notEnabled: 10_039,
   streamMissing: 10_059,
   streamDiffers: 10_058,
@@ -43,7 +44,8 @@ export function isRefusal(error: unknown, code: keyof typeof CODES): boolean {
 
 /** Nobody listens: the stream is gone, or JetStream not there yet. Nothing was stored. */
 export function isUnheard(error: unknown): boolean {
-  return error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders())
+  const { code } = error as { code?: unknown }
+  return code === 503 || error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders())
 }
 
 export function isLeaseLost(error: unknown): boolean {

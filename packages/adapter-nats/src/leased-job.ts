@@ -4,7 +4,7 @@ import { isPassing, isRefusal, toJobportError } from './faults.ts'
 import { BY, completedWrite, deadWrite, header, isFinal, liveWrite, read, type Reading, type State } from './mapping.ts'
 import { arrivalOf, type Arrival } from './pulls.ts'
 import type { Client } from './client.ts'
-import type { Records, StoredRecord, Write } from './records.ts'
+import type { Expectation, Records, StoredRecord, Write } from './records.ts'
 import type { Msg } from '@nats-io/transport-node'
 
 export interface Holding {
@@ -83,7 +83,7 @@ export class LeasedJob implements Delivery {
 
   async settle(outcome: Outcome): Promise<void> {
     if (this.#settling || this.lost.aborted) throw this.#leaseLost()
-    this.#settling = this.#settle(outcome).finally(this.#end)
+    this.#settling = this.#settle(outcome)
     return this.#settling
   }
 
@@ -103,9 +103,10 @@ export class LeasedJob implements Delivery {
   async giveBack(): Promise<void> {
     if (this.lost.aborted) return
     const unsettled = this.#settling === undefined
-    this.#settling ??= this.#settle({ type: 'release' }).finally(this.#end)
+    this.#settling ??= this.#settle({ type: 'release' })
     if (unsettled) this.#lost.abort(this.#leaseLost())
     await this.#settling.catch(() => {})
+    await this.over
   }
 
   get #isLapsed(): boolean {
@@ -140,22 +141,46 @@ export class LeasedJob implements Delivery {
     return this.#persist(() => this.#holding.records.last(filter))
   }
 
+  /** What may run again at once is settled as soon as it is written: else its next run would begin before this one's end. */
   async #settle(outcome: Outcome): Promise<void> {
+    try {
+      await this.#write(outcome)
+    } catch (error) {
+      this.#end()
+      throw error
+    }
+    const acknowledged = this.#acknowledge().finally(this.#end)
+    if (outcome.type === 'complete' || outcome.type === 'dead') await acknowledged
+  }
+
+  async #write(outcome: Outcome): Promise<void> {
     const { records } = this.#holding
     const write = this.#plan(outcome)
     const by = crypto.randomUUID()
     const signed = { ...write, headers: { ...write.headers, [BY]: by } }
     const expected = { seq: this.#arrival.seq, of: records.names.any(this.#reading.token) }
-    if (this.#isLapsed) throw this.#gone()
-    await this.#persist(async () => {
-      try {
-        await records.write(signed, expected)
-      } catch (error) {
-        if (!isRefusal(error, 'conflict')) throw error
-        if (!isBy(await records.last(expected.of), by)) throw this.#gone(error)
-      }
-    })
-    await this.#acknowledge()
+    while (!this.#isLapsed) {
+      const end = await this.#persist(() => this.#writeOnce(signed, expected, by))
+      if (end === 'written') return
+      if (end === 'superseded') break
+      await pause(LOOK)
+    }
+    throw this.#gone()
+  }
+
+  /** `held up`: somebody wants to remove it, and will see that it is in our hands. */
+  async #writeOnce(write: Write, expected: Expectation, by: string): Promise<'written' | 'superseded' | 'held up'> {
+    const { records } = this.#holding
+    try {
+      await records.write(write, expected)
+      return 'written'
+    } catch (error) {
+      if (!isRefusal(error, 'conflict')) throw error
+    }
+    const newest = await records.last(expected.of)
+    if (newest && header(newest, BY) === by) return 'written'
+    const { uid, token } = this.#reading
+    return newest?.subject === records.names.removed(uid, token) && !isFinal(newest) ? 'held up' : 'superseded'
   }
 
   #plan(outcome: Outcome): Write {
@@ -215,8 +240,4 @@ export class LeasedJob implements Delivery {
     const { id } = this.message
     return new JobportError('LEASE_LOST', `job ${id} is no longer held`, { id, ...(cause !== undefined && { cause }) })
   }
-}
-
-function isBy(record: StoredRecord | undefined, by: string): boolean {
-  return record !== undefined && header(record, BY) === by
 }

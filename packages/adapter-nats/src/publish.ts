@@ -1,5 +1,6 @@
 import { JobportError, type Message, type PublishResult } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Gate } from './gate.ts'
 import { isRefusal, isUnheard, isUnstored, isPassing, toJobportError } from './faults.ts'
 import { messageWrite, isFinal, takenUntil, uidOf } from './mapping.ts'
 import { placeOf, toToken } from './names.ts'
@@ -98,26 +99,4 @@ export function isTaken(record: StoredRecord): boolean {
 
 function neverSent(cause: unknown): PublishResult {
   return { status: 'rejected', error: new JobportError('UNAVAILABLE', 'not sent in time', { cause }) }
-}
-
-/** Lets so many through at once, in order. */
-export class Gate {
-  readonly #waiting: (() => void)[] = []
-  #free: number
-
-  constructor(width: number) {
-    this.#free = width
-  }
-
-  async pass<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = this.#waiting.shift()
-      if (next) next()
-      else this.#free++
-    }
-  }
 }

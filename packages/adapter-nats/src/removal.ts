@@ -1,7 +1,6 @@
 import { isRefusal } from './faults.ts'
 import { isFinal, tombstoneWrite, uidOf } from './mapping.ts'
-import { placeOf } from './names.ts'
-import type { Names } from './names.ts'
+import { placeOf, type Names } from './names.ts'
 import type { Records, StoredRecord } from './records.ts'
 import type { Topology } from './topology.ts'
 
@@ -62,10 +61,11 @@ export async function removeById(token: string, records: Records, topology: Topo
 }
 
 /** Its sequence; `undefined` if the record is not the id's newest any more. */
-async function intend(record: StoredRecord, { names, write }: Pick<Records, 'names' | 'write'>): Promise<number | undefined> {
+async function intend(record: StoredRecord, records: Records): Promise<number | undefined> {
+  const { names } = records
   const { token } = placeOf(record.subject)
   const uid = uidOf(record)
-  return unlessConflict(write(tombstoneWrite(names.removed(uid, token), uid, 'intent', TTL), { seq: record.seq, of: names.any(token) }))
+  return unlessConflict(records.write(tombstoneWrite(names.removed(uid, token), uid, 'intent', TTL), { seq: record.seq, of: names.any(token) }))
 }
 
 async function decide(record: StoredRecord, intent: number | undefined, reached: Delivered, records: Records): Promise<'removed' | 'active' | 'moved'> {
