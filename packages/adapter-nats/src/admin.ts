@@ -79,8 +79,9 @@ export class NatsAdmin implements QueueAdmin {
 
   async purge(scope: Scope): Promise<number> {
     return this.#do(0, async () => {
-      if (scope === 'dead') return this.#records.purge(this.#names.dead())
-      return (await this.#purgeAll(this.#names.waiting('*'))) + (await this.#purgeAll(this.#names.delayed('*')))
+      if (scope === 'dead') return this.#purgeAll(this.#names.dead(), (letters) => this.#bury(letters))
+      const remove = (jobs: readonly StoredRecord[]): Promise<number> => removeJobs(jobs, this.#records, this.#topology)
+      return (await this.#purgeAll(this.#names.waiting('*'), remove)) + (await this.#purgeAll(this.#names.delayed('*'), remove))
     })
   }
 
@@ -134,14 +135,20 @@ export class NatsAdmin implements QueueAdmin {
     return { jobs, ...(more && { cursor: String(records.at(-1)!.seq) }) }
   }
 
-  async #purgeAll(filter: string): Promise<number> {
+  async #purgeAll(filter: string, remove: (records: readonly StoredRecord[]) => Promise<number>): Promise<number> {
     let removed = 0
     for (let from = 1; ; ) {
       const { records, left } = await this.#records.page(filter, from, BATCH)
-      removed += await removeJobs(records, this.#records, this.#topology)
+      removed += await remove(records)
       if (left === 0) return removed
       from = records.at(-1)!.seq + 1
     }
+  }
+
+  /** One by one: what is being redriven at this moment is none of ours. */
+  async #bury(letters: readonly StoredRecord[]): Promise<number> {
+    const removed = await Promise.all(letters.filter(({ data }) => data.length > 0).map(({ seq }) => this.#records.remove(seq)))
+    return removed.filter(Boolean).length
   }
 
   /** The live job and the end of the dead letter are one write: of two that redrive it, one does. */

@@ -32,8 +32,6 @@ interface Query {
   readonly last_by_subj?: string
 }
 
-const encoder = new TextEncoder()
-
 /** Reads and writes one queue's stream. Each write is atomic with its expectation. */
 export class Records {
   readonly names: Names
@@ -104,12 +102,6 @@ export class Records {
     }
   }
 
-  /** Removes all records of a subject or filter; answers how many. */
-  async purge(filter: string): Promise<number> {
-    const { purged } = await this.#client.call<{ purged: number }>(`$JS.API.STREAM.PURGE.${this.names.stream}`, JSON.stringify({ filter }))
-    return purged
-  }
-
   /** Of one copy any answer is right; of several only the leader's is. */
   async #get(query: Query): Promise<StoredRecord | undefined> {
     return this.#client.settings.replicas > 1 ? this.#getFromLeader(query) : this.#getDirectly(query)
@@ -142,8 +134,4 @@ function nativeHeaders(own: Readonly<Record<string, string>>, { seq, of }: Expec
 function isNothing(error: unknown): boolean {
   const { code, message } = error as { code?: number; message: string }
   return code === 404 || isRefusal(error, 'messageMissing') || /message not found|no messages/i.test(message)
-}
-
-export function bytesOf(data: Uint8Array | string): Uint8Array {
-  return typeof data === 'string' ? encoder.encode(data) : data
 }
