@@ -47,7 +47,10 @@ export class NatsAdmin implements QueueAdmin {
 
   async status(): Promise<QueueStatus> {
     return this.#do({ paused: false, workers: 0 }, async () => {
-      const [consumer, workers] = await Promise.all([this.#topology.consumer(this.#names, 0), countWorkers(this.#client, this.#names)])
+      const [consumer, workers] = await Promise.all([
+        this.#topology.consumer(this.#names, 0),
+        countWorkers(this.#client, this.#names),
+      ])
       return { paused: consumer?.paused === true, workers }
     })
   }
@@ -66,7 +69,9 @@ export class NatsAdmin implements QueueAdmin {
   }
 
   async list(state: JobState, { limit, cursor }: { limit: number; cursor?: string }): Promise<Page> {
-    return this.#do({ jobs: [] }, () => (state === 'dead' ? this.#listDead(limit, cursor) : this.#listLive(state, limit, Number(cursor ?? 0))))
+    return this.#do({ jobs: [] }, () =>
+      state === 'dead' ? this.#listDead(limit, cursor) : this.#listLive(state, limit, Number(cursor ?? 0)),
+    )
   }
 
   async remove(key: string, scope: Scope): Promise<boolean> {
@@ -130,7 +135,12 @@ export class NatsAdmin implements QueueAdmin {
   }
 
   async #listDead(limit: number, cursor: string | undefined): Promise<Page> {
-    const { records, more } = await newest(this.#records, this.#names.dead(), limit, cursor === undefined ? Infinity : Number(cursor))
+    const { records, more } = await newest(
+      this.#records,
+      this.#names.dead(),
+      limit,
+      cursor === undefined ? Infinity : Number(cursor),
+    )
     const jobs = records.filter(({ data }) => data.length > 0).map((record) => toStored(record, 'dead'))
     return { jobs, ...(more && { cursor: String(records.at(-1)!.seq) }) }
   }
@@ -164,7 +174,10 @@ export class NatsAdmin implements QueueAdmin {
     await this.#topology.ensure(this.#names, level)
     const live = liveWrite(this.#names, token, level, { uid: as.uid, attempt: 1, crashes: 0 }, revive(letter, as))
     try {
-      const [gone] = await this.#records.writeBoth(tombstoneRedriven(letter), { seq: letter.seq, of: letter.subject }, live, { seq: holder?.seq ?? 0, of })
+      const [gone] = await this.#records.writeBoth(tombstoneRedriven(letter), { seq: letter.seq, of: letter.subject }, live, {
+        seq: holder?.seq ?? 0,
+        of,
+      })
       await this.#records.remove(gone)
       return 'redriven'
     } catch (error) {
@@ -185,14 +198,20 @@ export class NatsAdmin implements QueueAdmin {
   }
 
   async #exists(): Promise<boolean> {
-    return this.#client.manager.streams.info(this.#names.stream).then(() => true, (error: unknown) => !isMissing(error))
+    return this.#client.manager.streams.info(this.#names.stream).then(
+      () => true,
+      (error: unknown) => !isMissing(error),
+    )
   }
 }
 
 function toStored(record: StoredRecord, state: JobState): StoredJob {
   const { message, attempt, crashes, dueAt } = read(record)
   return {
-    message, state, attempt, crashes,
+    message,
+    state,
+    attempt,
+    crashes,
     ...(state === 'delayed' && dueAt !== undefined && { dueAt }),
     ...(state === 'dead' && { dead: readDead(record) }),
   }

@@ -1,6 +1,14 @@
 import { JobportError, type DriverListener, type ServerInfo } from '@jobport/core/driver'
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
-import { connect, credsAuthenticator, nkeyAuthenticator, type ConnectionOptions, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
+import {
+  connect,
+  credsAuthenticator,
+  nkeyAuthenticator,
+  type ConnectionOptions,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+} from '@nats-io/transport-node'
 import { within } from './deadline.ts'
 import { Refusal, toJobportError } from './faults.ts'
 import { Gate } from './gate.ts'
@@ -100,7 +108,10 @@ export class Client {
     const connection = await this.#ask(connect(toNative(this.settings)), 'connecting')
     try {
       const manager = await jetstreamManager(connection, { checkAPI: false, timeout: REQUEST_DEADLINE })
-      const info = await this.#ask(within(CONNECT_DEADLINE, 'inspecting the server', inspectServer(connection, manager, this.settings)), 'connecting')
+      const info = await this.#ask(
+        within(CONNECT_DEADLINE, 'inspecting the server', inspectServer(connection, manager, this.settings)),
+        'connecting',
+      )
       if (this.#closed) throw new JobportError('CLOSED', 'the driver is closed')
       this.#open = { connection, manager, info }
       this.#isUp = true

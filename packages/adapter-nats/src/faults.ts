@@ -1,6 +1,13 @@
 import { JobportError, type ErrorCode } from '@jobport/core/driver'
 import {
-  AuthorizationError, ClosedConnectionError, ConnectionError, DrainingConnectionError, NoRespondersError, PermissionViolationError, RequestError, TimeoutError,
+  AuthorizationError,
+  ClosedConnectionError,
+  ConnectionError,
+  DrainingConnectionError,
+  NoRespondersError,
+  PermissionViolationError,
+  RequestError,
+  TimeoutError,
   UserAuthenticationExpiredError,
 } from '@nats-io/transport-node'
 
@@ -70,7 +77,12 @@ function codeOf(error: unknown): ErrorCode {
 }
 
 function isDenied(error: unknown): boolean {
-  if (error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError || error instanceof PermissionViolationError) return true
+  if (
+    error instanceof AuthorizationError ||
+    error instanceof UserAuthenticationExpiredError ||
+    error instanceof PermissionViolationError
+  )
+    return true
   const { cause, message } = error as Error
   return /authorization violation|authentication/i.test(message) || (cause instanceof Error && isDenied(cause))
 }
@@ -79,5 +91,7 @@ function isAway(error: unknown): boolean {
   const kinds = [TimeoutError, NoRespondersError, RequestError, ConnectionError, ClosedConnectionError, DrainingConnectionError]
   if (kinds.some((kind) => error instanceof kind)) return true
   const { code, message } = error as NodeJS.ErrnoException
-  return /ECONN|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|connection refused|timeout|closed/i.test(`${code ?? ''} ${message}`)
+  return /ECONN|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|connection refused|timeout|closed/i.test(
+    `${code ?? ''} ${message}`,
+  )
 }

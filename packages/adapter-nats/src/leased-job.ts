@@ -184,7 +184,10 @@ export class LeasedJob implements Delivery {
   }
 
   #plan(outcome: Outcome): Write {
-    const { client, records: { names } } = this.#holding
+    const {
+      client,
+      records: { names },
+    } = this.#holding
     const { token, level, uid } = this.#reading
     const { data } = this.#native
     const state: State = { uid, attempt: this.attempt, crashes: this.crashes }
@@ -215,7 +218,8 @@ export class LeasedJob implements Delivery {
       try {
         return await call()
       } catch (error) {
-        if (!isPassing(error) && !isRefusal(error, 'inFlight')) throw error instanceof JobportError ? error : toJobportError(error, 'settling')
+        if (!isPassing(error) && !isRefusal(error, 'inFlight'))
+          throw error instanceof JobportError ? error : toJobportError(error, 'settling')
         if (this.#holding.signal.aborted) throw toJobportError(error, 'settling')
         if (this.#isLapsed) throw this.#gone(error)
         await pause(RETRY, undefined, { signal: this.#holding.signal }).catch(() => {})

@@ -1,5 +1,13 @@
 import {
-  encode, JobportError, readMessage, toJobError, unreadable, type DeadReason, type JobError, type Json, type Message,
+  encode,
+  JobportError,
+  readMessage,
+  toJobError,
+  unreadable,
+  type DeadReason,
+  type JobError,
+  type Json,
+  type Message,
 } from '@jobport/core/driver'
 import { fromToken, placeOf, type Names } from './names.ts'
 import type { StoredRecord, Write } from './records.ts'
@@ -24,7 +32,13 @@ export interface Reading extends State {
 
 /** How a record became what it is: the settlement that wrote it knows it again by this. */
 export const BY = 'jobport-by'
-const HEADERS = { uid: 'jobport-uid', attempt: 'jobport-attempt', crashes: 'jobport-crashes', due: 'jobport-due', dead: 'jobport-dead' } as const
+const HEADERS = {
+  uid: 'jobport-uid',
+  attempt: 'jobport-attempt',
+  crashes: 'jobport-crashes',
+  due: 'jobport-due',
+  dead: 'jobport-dead',
+} as const
 const UNTIL = 'jobport-until'
 const REMOVAL = 'jobport-removal'
 
@@ -50,7 +64,14 @@ export function completedWrite(names: Names, token: string, state: State, result
   return { subject: names.completed(token), headers, data: JSON.stringify(result) }
 }
 
-export function deadWrite(names: Names, token: string, state: State, reason: DeadReason, error: JobError, data: Uint8Array): Write {
+export function deadWrite(
+  names: Names,
+  token: string,
+  state: State,
+  reason: DeadReason,
+  error: JobError,
+  data: Uint8Array,
+): Write {
   const headers = { ...stateHeaders(state), [HEADERS.dead]: JSON.stringify({ reason, error }) }
   return { subject: names.dead(state.uid, token), headers, data }
 }
@@ -69,11 +90,22 @@ export function read(record: StoredRecord): Reading {
   const id = fromToken(token) ?? state.uid
   try {
     const { level } = place
-    const message = readMessage({ addedAt: record.time, ...(level > 0 && { priority: level }), ...parse(record.data), id, uid: state.uid })
+    const message = readMessage({
+      addedAt: record.time,
+      ...(level > 0 && { priority: level }),
+      ...parse(record.data),
+      id,
+      uid: state.uid,
+    })
     return { ...state, ...place, message }
   } catch (error) {
     const invalid = new JobportError('INVALID_MESSAGE', `job ${id}: ${(error as Error).message}`)
-    return { ...state, ...place, message: { ...unreadable(state.uid, text), id, addedAt: record.time }, invalid: toJobError(invalid) }
+    return {
+      ...state,
+      ...place,
+      message: { ...unreadable(state.uid, text), id, addedAt: record.time },
+      invalid: toJobError(invalid),
+    }
   }
 }
 
@@ -141,7 +173,8 @@ function bodyUid({ data }: StoredRecord): string | undefined {
 
 function parse(data: Uint8Array): Record<string, unknown> {
   const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data))
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new JobportError('INVALID_MESSAGE', 'message is not an object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new JobportError('INVALID_MESSAGE', 'message is not an object')
   return value as Record<string, unknown>
 }
 

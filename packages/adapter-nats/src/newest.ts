@@ -8,10 +8,17 @@ const PAGE = 1_000
  * Up to `limit` records of `filter` below sequence `below`, newest first. The server walks forwards only: so, from the
  * end, ever larger steps back, each walked forwards.
  */
-export async function newest(records: Records, filter: string, limit: number, below: number): Promise<{ records: StoredRecord[]; more: boolean }> {
+export async function newest(
+  records: Records,
+  filter: string,
+  limit: number,
+  below: number,
+): Promise<{ records: StoredRecord[]; more: boolean }> {
   const last = await records.last(filter)
   if (!last) return { records: [], more: false }
-  const { records: [first] } = await records.page(filter, 1, 1)
+  const {
+    records: [first],
+  } = await records.page(filter, 1, 1)
   const found: StoredRecord[] = []
   let end = Math.min(below, last.seq + 1)
   for (let step = FIRST_STEP; found.length <= limit && first && end > first.seq; step *= GROWTH) {

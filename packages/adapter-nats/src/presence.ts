@@ -13,7 +13,9 @@ const GAP = 60
 
 /** Answers whoever counts this queue's workers. Answers how to end that. */
 export function appear({ connection }: Client, { workers }: Names): () => void {
-  const subscription = connection.subscribe(workers, { callback: (error, question) => void (error ?? question.respond(processName)) })
+  const subscription = connection.subscribe(workers, {
+    callback: (error, question) => void (error ?? question.respond(processName)),
+  })
   return () => subscription.unsubscribe()
 }
 

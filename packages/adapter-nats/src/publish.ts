@@ -27,19 +27,25 @@ export async function publish(messages: readonly Message[], publishing: Publishi
   try {
     const made = await Promise.race([prepare(messages, publishing), aborted])
     if (made) return messages.map(() => (made.status === 'unknown' ? neverSent(signal.reason) : made))
-    return await Promise.all(messages.map((message) =>
-      gate.pass(async () => (signal.aborted ? neverSent(signal.reason) : Promise.race([add(message, publishing), aborted]))),
-    ))
+    return await Promise.all(
+      messages.map((message) =>
+        gate.pass(async () => (signal.aborted ? neverSent(signal.reason) : Promise.race([add(message, publishing), aborted]))),
+      ),
+    )
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
 }
 
 /** Makes what the messages need. Answers what is to be said of all of them if that fails. */
-async function prepare(messages: readonly Message[], { records, topology, signal }: Publishing): Promise<PublishResult | undefined> {
+async function prepare(
+  messages: readonly Message[],
+  { records, topology, signal }: Publishing,
+): Promise<PublishResult | undefined> {
   for (;;) {
     try {
-      for (const level of new Set(messages.map(({ priority = 0 }) => Math.min(priority, 9)))) await topology.ensure(records.names, level)
+      for (const level of new Set(messages.map(({ priority = 0 }) => Math.min(priority, 9))))
+        await topology.ensure(records.names, level)
       return undefined
     } catch (error) {
       if (signal.aborted) return neverSent(signal.reason)
@@ -63,7 +69,7 @@ async function add(message: Message, { records, topology, signal }: Publishing):
     } catch (error) {
       if (isRefusal(error, 'inFlight')) await pause(IN_FLIGHT_PAUSE)
       else if (isRefusal(error, 'conflict')) {
-        const verdict = await judge(records, of, message.uid).catch((fault: unknown) => (doubt ??= fault, undefined))
+        const verdict = await judge(records, of, message.uid).catch((fault: unknown) => ((doubt ??= fault), undefined))
         if (typeof verdict === 'object') return verdict
         expected = verdict ?? expected
       } else if (isUnheard(error)) {

@@ -31,7 +31,9 @@ export class Pulls {
     const { connection } = this.#client
     const inbox = createInbox()
     const pull = new Pull(batch, expires + GRACE, (message) => this.#told(pull, message))
-    pull.subscription = connection.subscribe(inbox, { callback: (error, message) => (error ? pull.end('failed') : pull.told(message)) })
+    pull.subscription = connection.subscribe(inbox, {
+      callback: (error, message) => (error ? pull.end('failed') : pull.told(message)),
+    })
     this.asked += batch
     const ended = pull.ended.finally(() => {
       this.asked -= pull.left
@@ -40,7 +42,9 @@ export class Pulls {
     })
     this.#open.set(pull, ended)
     const wait = expires > 0 ? { expires: expires * NANOS } : { no_wait: true }
-    connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${consumer}`, JSON.stringify({ batch, ...wait }), { reply: inbox })
+    connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${consumer}`, JSON.stringify({ batch, ...wait }), {
+      reply: inbox,
+    })
     return ended
   }
 

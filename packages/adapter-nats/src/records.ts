@@ -49,14 +49,23 @@ export class Records {
   }
 
   /** Two writes or none. */
-  async writeBoth(first: Write, expectedFirst: Expectation, second: Write, expectedSecond: Expectation): Promise<readonly [number, number]> {
+  async writeBoth(
+    first: Write,
+    expectedFirst: Expectation,
+    second: Write,
+    expectedSecond: Expectation,
+  ): Promise<readonly [number, number]> {
     const batch = { 'Nats-Batch-Id': crypto.randomUUID() }
     const begun = await this.#client.request(
-      first.subject, first.data, nativeHeaders({ ...first.headers, ...batch, 'Nats-Batch-Sequence': '1' }, expectedFirst),
+      first.subject,
+      first.data,
+      nativeHeaders({ ...first.headers, ...batch, 'Nats-Batch-Sequence': '1' }, expectedFirst),
     )
     if (begun.data.length > 0) throw new Refusal(begun.json<{ error: object }>().error)
     const { seq } = await this.#client.call<{ seq: number }>(
-      second.subject, second.data, nativeHeaders({ ...second.headers, ...batch, 'Nats-Batch-Sequence': '2', 'Nats-Batch-Commit': '1' }, expectedSecond),
+      second.subject,
+      second.data,
+      nativeHeaders({ ...second.headers, ...batch, 'Nats-Batch-Sequence': '2', 'Nats-Batch-Commit': '1' }, expectedSecond),
     )
     return [seq - 1, seq]
   }
@@ -74,7 +83,11 @@ export class Records {
   async page(filter: string, from: number, limit: number): Promise<{ records: StoredRecord[]; left: number }> {
     const records: StoredRecord[] = []
     let left = 0
-    const batch = await this.#client.manager.direct.getBatch(this.names.stream, { seq: Math.max(1, from), next_by_subj: filter, batch: limit })
+    const batch = await this.#client.manager.direct.getBatch(this.names.stream, {
+      seq: Math.max(1, from),
+      next_by_subj: filter,
+      batch: limit,
+    })
     try {
       for await (const { subject, seq, time, header, data, pending } of batch) {
         records.push({ subject, seq, time: time.getTime(), headers: header, data })
@@ -111,15 +124,25 @@ export class Records {
     const { headers, data } = await this.#client.request(`$JS.API.DIRECT.GET.${this.names.stream}`, JSON.stringify(query))
     if (!headers || headers.code === 404) return undefined
     if (headers.code > 0) throw new Refusal({ code: headers.code, description: headers.description })
-    return { subject: headers.get('Nats-Subject'), seq: Number(headers.get('Nats-Sequence')), time: Date.parse(headers.get('Nats-Time-Stamp')), headers, data }
+    return {
+      subject: headers.get('Nats-Subject'),
+      seq: Number(headers.get('Nats-Sequence')),
+      time: Date.parse(headers.get('Nats-Time-Stamp')),
+      headers,
+      data,
+    }
   }
 
   async #getFromLeader(query: Query): Promise<StoredRecord | undefined> {
-    const found = await this.#client.manager.streams.getMessage(this.names.stream, query as { last_by_subj: string }).catch((error: { code?: number }) => {
-      if (error.code === CODES.messageMissing) return null
-      throw error
-    })
-    return found ? { subject: found.subject, seq: found.seq, time: found.time.getTime(), headers: found.header, data: found.data } : undefined
+    const found = await this.#client.manager.streams
+      .getMessage(this.names.stream, query as { last_by_subj: string })
+      .catch((error: { code?: number }) => {
+        if (error.code === CODES.messageMissing) return null
+        throw error
+      })
+    return found
+      ? { subject: found.subject, seq: found.seq, time: found.time.getTime(), headers: found.header, data: found.data }
+      : undefined
   }
 }
 

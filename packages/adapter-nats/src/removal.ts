@@ -39,7 +39,11 @@ export async function removeJobs(found: readonly StoredRecord[], records: Record
   const reachedNow = await delivered(topology, records.names)
   const ends = await Promise.all(idle.map((record, i) => decide(record, intents[i], reachedNow, records)))
   const removed = ends.filter((end) => end === 'removed').length
-  const again = await Promise.all(ends.flatMap((end, i) => (end === 'moved' ? [removeById(placeOf(idle[i]!.subject).token, records, topology, uidOf(idle[i]!))] : [])))
+  const again = await Promise.all(
+    ends.flatMap((end, i) =>
+      end === 'moved' ? [removeById(placeOf(idle[i]!.subject).token, records, topology, uidOf(idle[i]!))] : [],
+    ),
+  )
   return removed + again.filter(Boolean).length
 }
 
@@ -65,10 +69,17 @@ async function intend(record: StoredRecord, records: Records): Promise<number | 
   const { names } = records
   const { token } = placeOf(record.subject)
   const uid = uidOf(record)
-  return unlessConflict(records.write(tombstoneWrite(names.removed(uid, token), uid, 'intent', TTL), { seq: record.seq, of: names.any(token) }))
+  return unlessConflict(
+    records.write(tombstoneWrite(names.removed(uid, token), uid, 'intent', TTL), { seq: record.seq, of: names.any(token) }),
+  )
 }
 
-async function decide(record: StoredRecord, intent: number | undefined, reached: Delivered, records: Records): Promise<'removed' | 'active' | 'moved'> {
+async function decide(
+  record: StoredRecord,
+  intent: number | undefined,
+  reached: Delivered,
+  records: Records,
+): Promise<'removed' | 'active' | 'moved'> {
   if (intent === undefined) return 'moved'
   if (isActive(record, reached)) {
     await records.remove(intent)

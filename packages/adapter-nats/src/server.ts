@@ -11,7 +11,11 @@ const LEVEL = 2
 const BESIDE = 65_536
 
 /** Refuses, with `SERVER_UNSUITABLE`, a server that cannot keep the contract. It would say yes to everything, and do half. */
-export async function inspectServer({ info }: NatsConnection, manager: JetStreamManager, settings: Settings): Promise<ServerInfo> {
+export async function inspectServer(
+  { info }: NatsConnection,
+  manager: JetStreamManager,
+  settings: Settings,
+): Promise<ServerInfo> {
   const { version = '0', max_payload: largest = 0 } = info ?? {}
   judgeVersion(version)
   const level = await levelOf(manager, info?.jetstream === true)
@@ -35,7 +39,11 @@ async function levelOf(manager: JetStreamManager, enabled: boolean): Promise<num
     return api.level ?? 0
   } catch (error) {
     if (enabled && isPassing(error)) throw error
-    throw new JobportError('SERVER_UNSUITABLE', `nats: JetStream is not enabled, or not for this account: ${(error as Error).message}`, { cause: error })
+    throw new JobportError(
+      'SERVER_UNSUITABLE',
+      `nats: JetStream is not enabled, or not for this account: ${(error as Error).message}`,
+      { cause: error },
+    )
   }
 }
 

@@ -24,8 +24,12 @@ export interface Settings {
 type Check = (value: unknown) => string | undefined
 
 const text: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a text')
-const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Check => (value) =>
-  Number.isInteger(value) && (value as number) >= least && (value as number) <= most ? undefined : `must be a whole number from ${least} to ${most}`
+const whole =
+  (least: number, most = Number.MAX_SAFE_INTEGER): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+      ? undefined
+      : `must be a whole number from ${least} to ${most}`
 
 const CHECKS: Record<keyof NatsOptions, Check> = {
   url: text,
@@ -36,7 +40,8 @@ const CHECKS: Record<keyof NatsOptions, Check> = {
   nkey: text,
   credentials: text,
   tls: (value) => (typeof value === 'boolean' || isRecord(value) ? undefined : 'must be true, false or an object'),
-  prefix: (value) => (typeof value === 'string' && /^[A-Za-z0-9_-]{1,32}$/.test(value) ? undefined : 'must be 1–32 of A–Z a–z 0–9 _ -'),
+  prefix: (value) =>
+    typeof value === 'string' && /^[A-Za-z0-9_-]{1,32}$/.test(value) ? undefined : 'must be 1–32 of A–Z a–z 0–9 _ -',
   replicas: (value) => ([1, 3, 5].includes(value as number) ? undefined : 'must be 1, 3 or 5'),
   ackWait: whole(100, 86_400_000),
   keep: whole(1_000),
@@ -60,7 +65,19 @@ export function readSettings(config: string | NatsOptions): Settings {
   mistakes.push(...loginMistakes(options))
   const credentials = readCredentials(options.credentials, mistakes)
   if (mistakes.length > 0) throw new JobportError('INVALID_CONFIG', `nats: ${mistakes.join('; ')}`)
-  const { servers = '127.0.0.1:4222', user, password, token, nkey, tls, prefix = 'jobport', replicas = 1, ackWait = 30_000, keep = 60_000, maxPayload } = options
+  const {
+    servers = '127.0.0.1:4222',
+    user,
+    password,
+    token,
+    nkey,
+    tls,
+    prefix = 'jobport',
+    replicas = 1,
+    ackWait = 30_000,
+    keep = 60_000,
+    maxPayload,
+  } = options
   return {
     servers: [servers].flat(),
     ...(user !== undefined && { user }),

@@ -1,6 +1,13 @@
 import { JobportError } from '@jobport/core/driver'
 import {
-  AckPolicy, DiscardPolicy, RetentionPolicy, StorageType, type ConsumerConfig, type ConsumerInfo, type StreamConfig, type StreamInfo,
+  AckPolicy,
+  DiscardPolicy,
+  RetentionPolicy,
+  StorageType,
+  type ConsumerConfig,
+  type ConsumerInfo,
+  type StreamConfig,
+  type StreamInfo,
 } from '@nats-io/jetstream'
 import { CODES } from './faults.ts'
 import type { Client } from './client.ts'
@@ -12,9 +19,17 @@ const MAX_WAITING = 100_000
 const FOREVER = 100 * 365 * 86_400_000
 const NANOS = 1e6
 
-type Flags = Pick<StreamConfig, 'allow_direct' | 'allow_msg_ttl' | 'allow_atomic' | 'allow_rollup_hdrs'> & { allow_msg_schedules?: boolean }
+type Flags = Pick<StreamConfig, 'allow_direct' | 'allow_msg_ttl' | 'allow_atomic' | 'allow_rollup_hdrs'> & {
+  allow_msg_schedules?: boolean
+}
 
-const NEEDED = { allow_direct: true, allow_msg_ttl: true, allow_msg_schedules: true, allow_atomic: true, allow_rollup_hdrs: true } as const
+const NEEDED = {
+  allow_direct: true,
+  allow_msg_ttl: true,
+  allow_msg_schedules: true,
+  allow_atomic: true,
+  allow_rollup_hdrs: true,
+} as const
 
 /** Streams and consumers: one work-queue stream a queue, in it one consumer for each priority that was ever used. */
 export class Topology {
@@ -40,7 +55,9 @@ export class Topology {
   /** The consumers that there are, by priority; none if there is no such queue. */
   async consumers({ stream }: Names): Promise<Map<number, ConsumerInfo>> {
     const infos = await orNone(this.#client.manager.consumers.list(stream).next())
-    const levels = infos.flatMap((info): [number, ConsumerInfo][] => (/^w\d$/.test(info.name) ? [[Number(info.name.slice(1)), info]] : []))
+    const levels = infos.flatMap((info): [number, ConsumerInfo][] =>
+      /^w\d$/.test(info.name) ? [[Number(info.name.slice(1)), info]] : [],
+    )
     return new Map(levels.toSorted(([a], [b]) => a - b))
   }
 
@@ -57,7 +74,8 @@ export class Topology {
     await this.ensure(names)
     const { consumers } = this.#client.manager
     const until = new Date(Date.now() + FOREVER)
-    for (const level of [0, ...(await this.consumers(names)).keys()]) await consumers.pause(names.stream, names.consumer(level), until)
+    for (const level of [0, ...(await this.consumers(names)).keys()])
+      await consumers.pause(names.stream, names.consumer(level), until)
   }
 
   async resume(names: Names): Promise<void> {
@@ -111,7 +129,11 @@ export class Topology {
     if (found?.config.ack_wait === ack_wait) return
     const first = level > 0 ? await this.consumer(names, 0) : undefined
     const pause_until = found?.config.pause_until ?? first?.config.pause_until
-    await consumers.add(names.stream, { ...consumerOf(names, level), ack_wait, ...(pause_until !== undefined && { pause_until }) })
+    await consumers.add(names.stream, {
+      ...consumerOf(names, level),
+      ack_wait,
+      ...(pause_until !== undefined && { pause_until }),
+    })
     if (level > 0 && !pause_until) await this.#followPause(names, level)
   }
 
@@ -135,7 +157,8 @@ function consumerOf(names: Names, level: number): ConsumerConfig {
 /** Older servers pass over what they do not know; and a stream of that name may be somebody else's. */
 function judge({ config }: StreamInfo, names: Names): void {
   const lacking = Object.keys(NEEDED).filter((flag) => (config as Flags)[flag as keyof Flags] !== true)
-  const isOurs = config.retention === RetentionPolicy.Workqueue && config.subjects?.length === 1 && config.subjects[0] === names.all
+  const isOurs =
+    config.retention === RetentionPolicy.Workqueue && config.subjects?.length === 1 && config.subjects[0] === names.all
   if (isOurs && lacking.length === 0 && !config.max_age) return
   const why = isOurs ? `lacks ${lacking.join(', ') || 'unlimited age'}` : 'is not of our making'
   throw new JobportError('SERVER_UNSUITABLE', `the stream ${config.name} ${why}: remove it, or choose another 'prefix'`)
