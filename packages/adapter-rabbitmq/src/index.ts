@@ -1,0 +1,1 @@
+export type { LedgerApi } from './ledger/api.ts'
