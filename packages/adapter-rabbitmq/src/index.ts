@@ -1,1 +1,2 @@
-export type { LedgerApi } from './ledger/api.ts'
+export { Ledger } from './ledger/ledger.ts'
+export type * from './ledger/api.ts'
