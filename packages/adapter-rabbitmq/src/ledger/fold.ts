@@ -33,7 +33,7 @@ function placeOf({ writer, at }: Batch, number: number, offset: number): Place {
 }
 
 function apply<T extends Entry['type']>(state: State, entry: Extract<Entry, { type: T }>, place: Place): Answer {
-  const rule = rules[entry.type as T]
+  const rule = rules[entry.type]
   return rule(state, entry, place)
 }
 

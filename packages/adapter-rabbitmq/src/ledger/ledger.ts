@@ -8,7 +8,7 @@ import { take } from './take.ts'
 import { View } from './view.ts'
 import { Waits } from './waits.ts'
 import type { AppendOptions, InHand, LedgerApi, LedgerListener, LedgerOptions, StateView, TakeOptions, Verdict } from './api.ts'
-import type { Answer, AnswerTo, Entry } from './entries.ts'
+import type { Answer, AnswerTo, Entry, Start } from './entries.ts'
 import type { Fate } from './records.ts'
 import type { Session } from './session.ts'
 
@@ -16,6 +16,12 @@ import type { Session } from './session.ts'
 const PATIENCE = 10_000
 /** Nothing was read for so long although something was sent, ms: the session is lost. */
 const SILENCE = 3_000
+
+interface Read {
+  readonly answer: Answer
+  /** Ms since its message was sent. */
+  readonly age: number
+}
 
 /** See {@link LedgerApi}. */
 export class Ledger implements LedgerApi {
@@ -74,7 +80,8 @@ export class Ledger implements LedgerApi {
   }
 
   async append<E extends Entry>(entry: E, { signal }: AppendOptions = {}): Promise<AnswerTo<E>> {
-    return (await this.#append(entry, { signal })) as AnswerTo<E>
+    const { answer } = await this.#append(entry, { signal })
+    return answer as AnswerTo<E>
   }
 
   async sync(options: AppendOptions = {}): Promise<void> {
@@ -89,7 +96,11 @@ export class Ledger implements LedgerApi {
   }
 
   async take(delivery: InHand, options: TakeOptions): Promise<Verdict> {
-    return take(this, delivery, options)
+    const start = async (entry: Start): Promise<{ answer: AnswerTo<Start>; age: number }> => {
+      const { answer, age } = await this.#append(entry, options)
+      return { answer: answer as AnswerTo<Start>, age }
+    }
+    return take({ ledger: this, start }, delivery, options)
   }
 
   async left(uid: string, ms: number = PATIENCE): Promise<void> {
@@ -102,15 +113,15 @@ export class Ledger implements LedgerApi {
 
   async #append(
     entry: Entry,
-    options: { signal?: AbortSignal | undefined; payload?: Buffer; folded?: (answer: Answer) => void },
-  ): Promise<Answer> {
+    options: { signal?: AbortSignal | undefined; payload?: Buffer; folded?: () => void },
+  ): Promise<Read> {
     const { signal, payload, folded } = options
     if (this.#closing.signal.aborted) throw this.#closed()
     if (entry.type === 'claim' && this.#follower.state.size > this.#retention / 4) throw this.#full()
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-    const settle = (answer: Answer): void => {
-      folded?.(answer)
-      resolve(answer)
+    const { promise, resolve, reject } = Promise.withResolvers<Read>()
+    const settle = (answer: Answer, at: number): void => {
+      folded?.()
+      resolve({ answer, age: Date.now() - at })
     }
     const item: Item = { entry, ...(payload && { payload }), size: sizeOf(entry), settle, fail: reject, done: false }
     const giveUp = (): void => this.#giveUp(item)
@@ -234,7 +245,7 @@ export class Ledger implements LedgerApi {
       get tail() {
         return follower().tail
       },
-      write: (entry, payload, folded) => this.#append(entry, { ...(payload && { payload }), ...(folded && { folded }) }),
+      write: async (entry, options = {}) => (await this.#append(entry, options)).answer,
     }
   }
 

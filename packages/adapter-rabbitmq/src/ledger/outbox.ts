@@ -6,7 +6,7 @@ import { encodeBatch } from './wire.ts'
 const MOST_ENTRIES = 200
 const MOST_BYTES = 100_000
 /** Messages sent and not read back: what comes meanwhile shares the next one. */
-const WINDOW = 16
+const WINDOW = 8
 /** Entries that wait to be sent. */
 const MOST_WAITING = 20_000
 
@@ -24,8 +24,8 @@ export interface Item {
   readonly entry: Entry
   readonly payload?: Buffer
   readonly size: number
-  /** Called once, within the fold that decides. */
-  readonly settle: (answer: Answer) => void
+  /** Called once, within the fold that decides; `at`: when its message was sent first, epoch ms. */
+  readonly settle: (answer: Answer, at: number) => void
   readonly fail: (error: JobportError) => void
   /** Its caller waits no longer. */
   done: boolean
@@ -85,7 +85,7 @@ export class Outbox {
     const late = sent.items.filter((item, i) => {
       const answer = answers[i]!
       if (answer.status === 'stale' && item.entry.type !== 'claim') return true
-      if (!item.done) item.settle(answer)
+      if (!item.done) item.settle(answer, sent.at)
       return false
     })
     this.#renew(late, [])
@@ -135,7 +135,8 @@ export class Outbox {
 
   #flush(): void {
     const sender = this.#sender
-    while (sender && sender === this.#sender && this.#sent.size < WINDOW) {
+    if (!sender) return
+    while (sender === this.#sender && this.#sent.size < WINDOW) {
       const items = this.#take(sender.held)
       if (items.length === 0) return
       const { epoch, seen, snapshot } = sender

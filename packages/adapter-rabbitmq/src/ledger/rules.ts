@@ -65,8 +65,7 @@ export const rules: Rules = {
     const life = owned(state, uid, run)
     if (!life) return REFUSED
     if (life.burned.includes(copy)) return { status: 'burned' }
-    const { dueAt: _, ...rest } = resting(life)
-    state.set({ ...rest, copy, attempt, tok: 0, burned: [], ...(dueAt !== undefined && { dueAt }) })
+    state.set({ ...resting(life), copy, attempt, tok: 0, burned: [], ...(dueAt !== undefined && { dueAt }) })
     return OK
   },
 
@@ -86,8 +85,8 @@ export const rules: Rules = {
     const dead = state.dead.get(uid)
     if (!dead) return REFUSED
     if (dead.letter !== undefined) return dead.letter === letter ? OK : { status: 'other', letter: dead.letter }
-    const { error: _, ...rest } = dead
-    state.rest({ ...rest, letter })
+    const { id, run, at, attempt, crashes, reason } = dead
+    state.rest({ kind: 'dead', id, uid, run, at, attempt, crashes, reason, letter })
     return OK
   },
 
@@ -100,8 +99,7 @@ export const rules: Rules = {
   release: (state, { uid, run }) => {
     const life = owned(state, uid, run)
     if (!life) return REFUSED
-    const { dueAt: _, ...rest } = resting(life)
-    state.set(rest)
+    state.set(resting(life))
     return OK
   },
 
@@ -210,9 +208,21 @@ function owned(state: State, uid: string, run: string): Life | undefined {
   return life?.run === run ? life : undefined
 }
 
-function resting(life: Life): Life {
-  const { run: _, ...rest } = life
-  return { ...rest, stalled: false }
+/** Without an owner, and due. */
+function resting({ id, uid, copy, order, body, attempt, crashes, tok, burned }: Life): Life {
+  return {
+    kind: 'live',
+    id,
+    uid,
+    copy,
+    order,
+    attempt,
+    crashes,
+    tok,
+    stalled: false,
+    burned,
+    ...(body !== undefined && { body }),
+  }
 }
 
 /** Removes a waiting or delayed life. */

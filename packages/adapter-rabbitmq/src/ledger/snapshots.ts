@@ -9,7 +9,7 @@ export interface SnapshotLog {
   /** Bytes since the newest complete snapshot began. */
   readonly tail: number
   /** `folded` is called within the fold. Rejects if it was not confirmed. */
-  write(entry: Entry, payload?: Buffer, folded?: (answer: Answer) => void): Promise<Answer>
+  write(entry: Entry, options?: { payload?: Buffer; folded?: () => void }): Promise<Answer>
 }
 
 /** Followers that are due at the same entry offer themselves within this time, ms; the first one writes. */
@@ -50,7 +50,7 @@ export class Snapshots {
     await sleep(Math.random() * STAGGER)
     if (!this.#due()) return
     let lines: Iterable<string> | undefined
-    const { status } = await this.#log.write({ type: 'begin' }, undefined, () => (lines = capture(this.#log.state)))
+    const { status } = await this.#log.write({ type: 'begin' }, { folded: () => (lines = capture(this.#log.state)) })
     const { writing } = this.#log.state.head
     if (status !== 'ok' || !writing || !lines) {
       this.#refused = Date.now()
@@ -66,7 +66,7 @@ export class Snapshots {
     let index = 0
     let held: Buffer | undefined
     const write = (payload: Buffer, last: boolean): void => {
-      const written = this.#log.write({ type: 'part', of, index: index++, last }, payload)
+      const written = this.#log.write({ type: 'part', of, index: index++, last }, { payload })
       written.catch(() => undefined)
       waiting.push(written)
     }

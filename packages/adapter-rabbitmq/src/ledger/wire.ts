@@ -32,7 +32,7 @@ const layout: Layout = {
 }
 
 const fields = new Map<string, readonly [name: string, kind: Kind][]>(
-  Object.entries(layout).map(([type, kinds]) => [type, Object.entries(kinds) as [string, Kind][]]),
+  Object.entries(layout).map(([type, kinds]) => [type, Object.entries<Kind>(kinds)]),
 )
 
 /** A line of JSON, `[rules, epoch, writer, seq, seen, snapshot, at, entries]`; the bytes of a `part` follow it. */
