@@ -1,5 +1,5 @@
 /** The brokers that can be opened. A new one: its own file beside redis.ts, and a line in recipes.ts. */
-export type BrokerName = 'redis' | 'postgres'
+export type BrokerName = 'redis' | 'postgres' | 'rabbitmq'
 
 /** Where a broker comes from; tried in this order. */
 export type Way = 'environment' | 'container' | 'local'

@@ -70,6 +70,19 @@ chmod 755 "$root/entrypoint"
 image "postgres:$version" 'USER postgres' 'ENV PGDATA=/data/cluster' "ENV PATH=/$programs:/usr/bin" \
   'ENTRYPOINT ["/entrypoint"]' 'CMD ["postgres"]'
 
+root=$folder/rabbitmq/root
+"$here/fetch.sh" "$folder/rabbitmq" rabbitmq-server dash coreutils sed grep hostname
+mkdir -p "$root"/{data,tmp,usr/local/bin,etc/rabbitmq/conf.d,var/lib/rabbitmq,var/log/rabbitmq}
+chmod 1777 "$root/tmp"
+[ -e "$root/bin/sh" ] || ln -s dash "$root/bin/sh"
+echo 'root:x:0:0:root:/root:/bin/sh' > "$root/etc/passwd"
+echo '[rabbitmq_management].' > "$root/etc/rabbitmq/enabled_plugins"
+programs=$(cd "$root" && echo usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin)
+printf '#!/bin/sh\nexec "$@"\n' > "$root/usr/local/bin/docker-entrypoint.sh"
+chmod 755 "$root/usr/local/bin/docker-entrypoint.sh"
+image rabbitmq:4-management "ENV PATH=/$programs:/usr/local/bin:/usr/lib/erlang/bin:/usr/bin:/usr/sbin" 'ENV HOME=/var/lib/rabbitmq' \
+  'ENV LANG=C.UTF-8' 'ENTRYPOINT ["docker-entrypoint.sh"]' 'CMD ["rabbitmq-server"]'
+
 # no registry, so no reaper image either; and the engine listens where we are
 cat > "$folder/env" <<VARIABLES
 export DOCKER_HOST=$DOCKER_HOST TESTCONTAINERS_RYUK_DISABLED=true TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1

@@ -58,7 +58,7 @@ export async function obtainPrograms({ title, local }: Recipe): Promise<string> 
   if (own !== undefined) return own
   const folder = join(cacheFor(local.unprivileged), nameOf(local.packages))
   if (!existsSync(folder)) await fetch(folder, local.packages, local.programs, title)
-  const [program = ''] = globSync(local.programs.map((path) => join(folder, 'root', path)))
+  const [program = ''] = globSync(join(folder, 'root', local.programs[0] ?? ''))
   return statSync(program).isDirectory() ? program : dirname(program)
 }
 

@@ -28,7 +28,7 @@ export interface ContainerRecipe {
 }
 
 export interface LocalRecipe {
-  /** Debian's packages that hold it, and the paths of its programs below their root. */
+  /** Debian's packages that hold it, and the paths of its programs below their root: the first is what the others serve. */
   readonly packages: readonly string[]
   readonly programs: readonly string[]
   /** How a person gets the programs, one line each. */

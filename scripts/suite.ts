@@ -7,7 +7,7 @@ import type { Tally } from './tally.ts'
 
 // npm test -- [--repeat 20] [--grep 'ID-K'] [test files]        ADAPTERS=memory,bullmq limits it
 
-const VARIABLES: Record<BrokerName, string> = { redis: 'REDIS_URL', postgres: 'POSTGRES_URL' }
+const VARIABLES: Record<BrokerName, string> = { redis: 'REDIS_URL', postgres: 'POSTGRES_URL', rabbitmq: 'RABBITMQ_URL' }
 
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())

@@ -7,9 +7,10 @@ const PATTERNS = ['packages/*/test/**/*.test.ts', 'brokers/test/**/*.test.ts', '
 const ADAPTERS: Record<string, readonly BrokerName[]> = {
   memory: [],
   bullmq: ['redis', 'postgres'],
+  rabbitmq: ['rabbitmq'],
 }
 
-export type BrokerName = 'redis' | 'postgres'
+export type BrokerName = 'redis' | 'postgres' | 'rabbitmq'
 
 /** Files that run in one process, one after the other; lanes run side by side. */
 export interface Lane {

@@ -1,6 +1,8 @@
+import { connect } from 'amqplib'
 import { Redis } from 'ioredis'
 import { Client as Connection } from 'pg'
-import type { RunningBroker } from '@jobport/brokers'
+import type { ChannelModel } from 'amqplib'
+import type { BrokerName, RunningBroker } from '@jobport/brokers'
 
 /** What any client of any broker can do here. Each call has a connection of its own. */
 export interface Client {
@@ -13,8 +15,14 @@ export interface Client {
 
 const DEADLINE = 10_000
 
+const CLIENTS: Record<BrokerName, (url: string) => Client> = {
+  redis: redisClient,
+  postgres: postgresClient,
+  rabbitmq: rabbitmqClient,
+}
+
 export function clientOf({ name, url }: Pick<RunningBroker, 'name' | 'url'>): Client {
-  return name === 'redis' ? redisClient(url) : postgresClient(url)
+  return CLIENTS[name](url)
 }
 
 function redisClient(url: string): Client {
@@ -56,5 +64,41 @@ function postgresClient(connectionString: string): Client {
     },
     read: (deadline) => use('SELECT value FROM stored', [], deadline),
     setting: (name) => use('SELECT current_setting($1) AS value', [name]),
+  }
+}
+
+function rabbitmqClient(url: string): Client {
+  const queue = 'stored'
+  const use = async <Answer>(work: (connection: ChannelModel) => Promise<Answer>, deadline = DEADLINE): Promise<Answer> => {
+    const connection = await connect(url, { timeout: deadline })
+    connection.on('error', () => {})
+    try {
+      return await work(connection)
+    } finally {
+      await connection.close()
+    }
+  }
+  return {
+    write: (value) =>
+      use(async (connection) => {
+        const channel = await connection.createConfirmChannel()
+        await channel.assertQueue(queue)
+        channel.sendToQueue(queue, Buffer.from(value), { persistent: true })
+        await channel.waitForConfirms()
+      }),
+    read: (deadline) =>
+      use(async (connection) => {
+        const channel = await connection.createChannel()
+        await channel.assertQueue(queue)
+        const message = await channel.get(queue)
+        if (!message) return undefined
+        channel.nack(message)
+        return message.content.toString()
+      }, deadline),
+    setting: (name) =>
+      use(async ({ connection }) => {
+        const agreed = connection as unknown as { readonly channelMax: number }
+        return name === 'channel_max' ? String(agreed.channelMax) : undefined
+      }),
   }
 }

@@ -7,6 +7,7 @@ const engine = process.env['DOCKER_HOST'] !== undefined || (await getContainerRu
 if (engine) {
   controlled('redis', 'container')
   controlled('postgres', 'container')
+  controlled('rabbitmq', 'container')
 } else {
   describe('brokers in containers', () => {
     it('are controlled (not run: no container engine answers here; brokers/engine-up.sh brings one up on Debian, as root)', function () {

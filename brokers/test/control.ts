@@ -7,6 +7,7 @@ import { rejection } from './rejection.ts'
 const SETTING: Record<BrokerName, [name: string, value: string]> = {
   redis: ['appendfsync', 'always'],
   postgres: ['max_connections', '42'],
+  rabbitmq: ['channel_max', '42'],
 }
 
 /** The cases of a broker that is ours, the same for each broker and way. */

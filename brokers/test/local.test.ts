@@ -12,6 +12,7 @@ import { rejection } from './rejection.ts'
 
 controlled('redis', 'local')
 controlled('postgres', 'local')
+controlled('rabbitmq', 'local')
 
 describe('local brokers', function () {
   this.timeout(60_000)
@@ -30,7 +31,7 @@ describe('local brokers', function () {
     expect(statesOf(process.pid)).to.deep.equal([])
   })
 
-  for (const name of ['redis', 'postgres'] as const) {
+  for (const name of ['redis', 'postgres', 'rabbitmq'] as const) {
     it(`leaves no ${name} behind when its process exits without closing it`, async () => {
       const { state, end } = await openElsewhere(name)
       end('exit')

@@ -1,0 +1,76 @@
+import { globSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort } from './ports.ts'
+import { ask } from './probe.ts'
+import { findProgram } from './programs.ts'
+import type { Recipe, Settings } from './recipe.ts'
+
+const OLDEST = 4
+const SERVER = join(import.meta.dirname, 'rabbitmq-server.sh')
+/** Class 10, method 10: the server greets. */
+const GREETING = Buffer.from([0, 10, 0, 10])
+
+const SETTINGS: Settings = {
+  'loopback_users.guest': 'false',
+  'disk_free_limit.absolute': '50MB',
+  'log.console': 'true',
+  'log.file': 'false',
+}
+
+export const rabbitmq: Recipe = {
+  name: 'rabbitmq',
+  title: 'RabbitMQ',
+  variable: 'RABBITMQ_URL',
+  usualPort: 5672,
+  stopSignal: 'SIGTERM',
+  url: (host, port) => `amqp://${host}:${port}`,
+  async answers(host, port, signal) {
+    const greeting = await ask(host, port, Buffer.from('AMQP\0\0\x09\x01', 'latin1'), signal)
+    return greeting.subarray(7, 11).equals(GREETING)
+  },
+  container: {
+    image: 'rabbitmq:4-management',
+    port: 5672,
+    environment: {},
+    command: (settings) => [
+      'sh',
+      '-c',
+      'printf "%s\\n" "$@" > /etc/rabbitmq/conf.d/90-jobport.conf && exec docker-entrypoint.sh rabbitmq-server',
+      'sh',
+      ...lines({ ...SETTINGS, ...settings }),
+    ],
+    ready: /Server startup complete/,
+  },
+  local: {
+    packages: ['rabbitmq-server'],
+    programs: ['usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin', 'usr/lib/erlang'],
+    install: ['apt-get install rabbitmq-server', 'brew install rabbitmq'],
+    /** Debian's program on PATH is a wrapper that wants its own account; what it wraps lies here. */
+    find() {
+      const folders = [...globSync('/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin'), findProgram('rabbitmq-server') ?? '']
+      return Promise.resolve(folders.find((folder) => versionIn(folder) >= OLDEST))
+    },
+    unprivileged: false,
+    async prepare({ data }) {
+      const ports = [await freePort(), await freePort(), await freePort()]
+      writeFileSync(join(data, 'ports'), `${ports.join(' ')}\n`)
+    },
+    command: ({ programs, data }, port, settings) => [
+      SERVER,
+      programs,
+      data,
+      String(port),
+      ...lines({ ...SETTINGS, ...settings }),
+    ],
+    endSignal: 'SIGQUIT',
+  },
+}
+
+/** From paths such as `rabbitmq_server-4.3.6/sbin` and `rabbitmq/4.3.6/sbin`. */
+function versionIn(folder: string): number {
+  return Number(/rabbitmq(?:_server-|\/)(\d+)\./.exec(folder)?.[1] ?? 0)
+}
+
+function lines(settings: Settings): string[] {
+  return Object.entries(settings).map(([name, value]) => `${name} = ${value}`)
+}
