@@ -12,7 +12,7 @@ import type { Dead, Fate, Life } from './records.ts'
  *     const holder = await ledger.taken(id)                                     // the log's word, not a guess
  *     const { status } = await ledger.append({ type: 'claim', id, uid, copy, seen, body })
  *     // deliver
- *     const verdict = await ledger.begin({ uid, copy, tok, adopt }, { usable: () => !channelClosed })
+ *     const verdict = await ledger.take({ uid, copy, tok, epoch, adopt }, { usable: () => !channelClosed })
  *     // settle
  *     const answer = await ledger.append({ type: 'end', uid, run: verdict.run })    // refused → LEASE_LOST, then await ledger.left(uid)
  *
@@ -35,7 +35,7 @@ export interface LedgerApi {
   /** The uid that holds the id, decided by the log if the local state says that one does; no I/O if it says free. */
   taken(id: string, options?: AppendOptions): Promise<string | undefined>
   /** May this delivery run? Appends `start`, and what else it takes. */
-  begin(delivery: InHand, options: BeginOptions): Promise<Verdict>
+  take(delivery: InHand, options: TakeOptions): Promise<Verdict>
   /** Resolves once no run owns the life, at the latest after `ms` (default 10,000): then hand the message back. */
   left(uid: string, ms?: number): Promise<void>
   /** Resolves with `true` once `settled` says so of the life's fate, with `false` after `ms`. */
@@ -110,7 +110,7 @@ export interface InHand {
   readonly epoch: string
 }
 
-export interface BeginOptions extends AppendOptions {
+export interface TakeOptions extends AppendOptions {
   /** The delivery's channel is still the same and open. */
   readonly usable: () => boolean
 }

@@ -35,7 +35,7 @@ export interface Claim {
   readonly uid: string
   /** Token of the message just published; of an adoption: of the one in hand. */
   readonly copy: string
-  /** `Ledger.seen` when the message was published, as its headers say: a claim that is too old is refused. */
+  /** `Ledger.seen` before the message was published, as its headers say: an older claim than the log remembers is `stale`. */
   readonly seen: number
   /** End of the dedup window. Absent: none. */
   readonly until?: number
@@ -153,7 +153,7 @@ export interface Part {
   readonly last: boolean
 }
 
-/** What the log decided, by type of entry. Any entry can be `stale`: older than the log remembers. */
+/** What the log decided, by type of entry. Any entry can be `stale`: its writer had not read for longer than the log remembers. */
 export interface Answers {
   readonly claim:
     | { readonly status: 'accepted' }
@@ -185,7 +185,8 @@ export interface Answers {
 }
 
 export type Answer = Answers[Entry['type']]
-export type AnswerTo<E extends Entry> = Exclude<Answers[E['type']], Stale>
+/** As `Ledger.append` resolves: what is stale is appended anew, but for a claim, whose job may have run and ended. */
+export type AnswerTo<E extends Entry> = E extends Claim ? Answers['claim'] : Exclude<Answers[E['type']], Stale>
 
 interface Ok {
   readonly status: 'ok'

@@ -33,7 +33,7 @@ export interface Tomb {
   readonly why: 'lost' | 'removed'
   /** Its message; `dropped` names it. */
   readonly copy: string
-  /** Of a lost one: the uid that held the id. */
+  /** Of a lost one: the uid that held the id. Absent: its dead letter was missing. */
   readonly holder?: string
 }
 
