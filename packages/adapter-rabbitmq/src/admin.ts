@@ -75,7 +75,7 @@ export class RabbitMQAdmin implements QueueAdmin {
       if (!letter) return 'missing'
       const { dedup: _, delay: __, ...message } = letter.reading.message
       const again = { ...message, uid: as.uid, ...(as.attempts !== undefined && { attempts: as.attempts }) }
-      await this.#options.post.forward(this.#queue, toWire(again, { attempt: 1, crashes: 0 }), 0)
+      await this.#options.post.forward(this.#queue, toWire(again, { attempt: 1, crashes: 0 }), Date.now())
       await acknowledge(letter)
       return 'redriven'
     })

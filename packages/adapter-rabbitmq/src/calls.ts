@@ -1,6 +1,6 @@
 import { within } from './deadline.ts'
 import { isMissing, toJobportError } from './faults.ts'
-import type { Channel } from 'amqplib'
+import type { Channel, Message } from 'amqplib'
 import type { Link } from './link.ts'
 
 /** ms. */
@@ -33,6 +33,23 @@ export class Calls {
       if (isMissing(error)) return undefined
       throw toJobportError(error, where)
     }
+  }
+
+  /** Which of these keys an exchange knows; `undefined` without the exchange. Stores nothing where their queue keeps nothing. */
+  async bound(where: string, exchange: string, keys: readonly string[]): Promise<string[] | undefined> {
+    const returned = new Set<string>()
+    const note = ({ fields }: Message): void => void returned.add(fields.routingKey)
+    return this.find(where, async (channel) => {
+      channel.on('return', note)
+      try {
+        for (const key of keys) channel.publish(exchange, key, Buffer.alloc(0), { mandatory: true })
+        // answered after all that came before
+        await channel.checkExchange(exchange)
+      } finally {
+        channel.off('return', note)
+      }
+      return keys.filter((key) => !returned.has(key))
+    })
   }
 
   async #run<T>(where: string, call: (channel: Channel) => Promise<T>): Promise<T> {

@@ -50,38 +50,49 @@ export function hasGivenId({ id, uid }: Message): boolean {
 }
 
 /** How a job looks on the wire: its data is the body, its name the type, its uid the message id. */
-export function toWire(message: Message, travel: Travel, dead?: DeadNote): Wire {
-  const { uid, name, data, headers, priority, ...policy } = message
-  const copy = randomBytes(9).toString('base64url')
-  const { ledger } = travel
-  const all: Record<string, unknown> = {
-    ...escaped(headers),
-    jobport: JSON.stringify(policy),
-    'jobport-copy': copy,
-    'jobport-attempt': travel.attempt,
-    ...(travel.crashes > 0 && { 'jobport-crashes': travel.crashes }),
-    ...(ledger && { 'jobport-epoch': ledger.epoch, 'jobport-seen': ledger.seen, ...(ledger.first && { 'jobport-first': true }) }),
-    ...(dead && { 'jobport-reason': dead.reason, 'jobport-dead-at': dead.at, 'jobport-letter': dead.letter }),
-  }
-  if (dead) all['jobport-error'] = JSON.stringify(fitting(dead.error, MOST_HEADERS - JSON.stringify(all).length))
+export function toWire(message: Message, travel: Travel): Wire {
+  const { uid, name, data, headers, priority = 0, ...policy } = message
+  const copy = newToken()
   const properties: Options.Publish = {
     messageId: uid,
     type: name,
     contentType: 'application/json',
     timestamp: Math.floor(message.addedAt / 1_000),
-    priority: HIGHEST_PRIORITY - (priority ?? 0),
-    headers: all,
+    priority: HIGHEST_PRIORITY - priority,
+    headers: { ...escaped(headers), jobport: JSON.stringify(policy), ...marksOf(copy, travel) },
   }
   return { content: Buffer.from(JSON.stringify(data)), properties, copy }
 }
 
 /** The same bytes under a new token: also of what cannot be read, or was written by a newer version. */
 export function copyOf({ content, properties }: NativeMessage, { message }: Reading, travel: Travel, dead?: DeadNote): Wire {
-  const { copy, properties: own } = toWire(message, travel, dead)
-  const kept = Object.entries(properties.headers ?? {}).filter(([name]) => !name.startsWith('x-') && !MARK.test(name))
-  const headers = { ...(own.headers as Record<string, unknown>), ...Object.fromEntries(kept) }
-  const { type = own.type, priority = own.priority } = properties as Options.Publish
-  return { content, copy, properties: { ...own, ...(type !== undefined && { type }), ...(priority !== undefined && { priority }), headers } }
+  const copy = newToken()
+  const kept = Object.entries((properties.headers ?? {}) as Record<string, unknown>).filter(([name]) => !name.startsWith('x-') && !MARK.test(name))
+  const { version, id, uid, addedAt, attempts } = message
+  const headers: Record<string, unknown> = {
+    jobport: JSON.stringify({ version, id, addedAt, attempts }),
+    ...Object.fromEntries(kept),
+    ...marksOf(copy, travel),
+    ...(dead && { 'jobport-reason': dead.reason, 'jobport-dead-at': dead.at, 'jobport-letter': dead.letter }),
+  }
+  if (dead) headers['jobport-error'] = JSON.stringify(fitting(dead.error, MOST_HEADERS - JSON.stringify(headers).length))
+  const { type, priority, timestamp, contentType } = properties as Options.Publish
+  const own = { ...(type !== undefined && { type }), ...(priority !== undefined && { priority }), ...(timestamp !== undefined && { timestamp }) }
+  return { content, copy, properties: { ...own, messageId: uid, ...(contentType !== undefined && { contentType }), headers } }
+}
+
+/** Names a physical message, a run, a life. */
+export function newToken(): string {
+  return randomBytes(9).toString('base64url')
+}
+
+function marksOf(copy: string, { attempt, crashes, ledger }: Travel): Record<string, unknown> {
+  return {
+    'jobport-copy': copy,
+    'jobport-attempt': attempt,
+    ...(crashes > 0 && { 'jobport-crashes': crashes }),
+    ...(ledger && { 'jobport-epoch': ledger.epoch, 'jobport-seen': ledger.seen, ...(ledger.first && { 'jobport-first': true }) }),
+  }
 }
 
 /** Reads our messages, and those of plain AMQP producers: JSON with a type, and a message id if it is to have one. */

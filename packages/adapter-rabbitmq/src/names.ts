@@ -28,6 +28,8 @@ export interface DelayNames {
   queue(level: number, digit: number): string
   /** Where delayed jobs come out. */
   readonly out: string
+  /** Tells which queues of the chain there are: a key for each that exists. */
+  readonly registry: string
   /** What came out and had no queue to go to. */
   readonly parking: string
   /** One word of a routing key, for whom the job is. */
@@ -48,6 +50,7 @@ export function namesOf(prefix: string, queue: string, delays: 'queue' | 'shared
       exchange: (level) => `${chain}.${level}`,
       queue: (level, digit) => `${chain}.${level}.${digit}`,
       out: `${chain}.out`,
+      registry: `${chain}.registry`,
       parking: `${chain}.parking`,
       // a dot would end the word
       address: queue.replaceAll('.', ':'),

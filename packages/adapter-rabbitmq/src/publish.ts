@@ -16,7 +16,7 @@ export async function publish(post: Post, queue: string, messages: readonly Mess
 
 /** Never rejects. */
 async function add(post: Post, queue: string, message: Message, signal: AbortSignal): Promise<PublishResult> {
-  const sent = await post.send(queue, toWire(message, { attempt: 1, crashes: 0 }), message.delay ?? 0, signal)
+  const sent = await post.send(queue, toWire(message, { attempt: 1, crashes: 0 }), Date.now() + (message.delay ?? 0), signal)
   return sent.status === 'stored' ? { status: 'added' } : sent
 }
 

@@ -25,6 +25,7 @@ export class Topology {
   readonly #calls: Calls
   readonly #settings: Settings
   readonly #made = new Map<string, Promise<void>>()
+  readonly #ready = new Set<string>()
 
   constructor(calls: Calls, settings: Settings) {
     this.#calls = calls
@@ -52,54 +53,46 @@ export class Topology {
     })
   }
 
-  /** The way to the work queue, made if need be. */
-  async route(queue: string, delay: number): Promise<Route> {
+  /** The way to the work queue so that the message gets there at `due`, epoch ms, and no earlier; made if need be. */
+  async route(queue: string, due: number): Promise<Route> {
     await this.ensure(queue)
     const names = this.names(queue)
-    const ms = Math.min(Math.ceil(delay), LONGEST_DELAY)
-    if (ms <= 0) return { exchange: '', key: names.work }
-    const digits = ms.toString(16).padStart(LEVELS, '0').split('').map((digit) => parseInt(digit, 16))
-    const top = LEVELS - 1 - digits.findIndex((digit) => digit > 0)
-    await this.#ensureChain(queue)
-    for (let level = 0; level <= top; level++) await this.#ensureLevel(queue, level)
-    return { exchange: names.delays.exchange(top), key: [...digits, names.delays.address].join('.') }
+    for (;;) {
+      const digits = digitsOf(due - Date.now())
+      const top = digits.findIndex((digit) => digit > 0)
+      if (top < 0) return { exchange: '', key: names.work }
+      const steps = digits.flatMap((digit, i) => (digit > 0 ? [[LEVELS - 1 - i, digit] as const] : []))
+      const missing = steps.filter(([level, digit]) => !this.#ready.has(stepKey(queue, level, digit)))
+      if (missing.length === 0) return { exchange: names.delays.exchange(LEVELS - 1 - top), key: [...digits, names.delays.address].join('.') }
+      // by the time that they are there, the rest of the way is another
+      await this.#ensureChain(queue)
+      await Promise.all(missing.map(([level, digit]) => this.#ensureStep(queue, level, digit)))
+    }
   }
 
   /** After a message came back or a queue was found missing: all is declared again when next needed. */
   forget(queue: string): void {
-    for (const key of this.#made.keys()) if (key.startsWith(`${queue} `)) this.#made.delete(key)
+    for (const key of this.#made.keys()) {
+      if (!key.startsWith(`${queue} `)) continue
+      this.#made.delete(key)
+      this.#ready.delete(key)
+    }
   }
 
   /** Messages in the chain of `queue`; 0 for a shared chain, which does not tell whose they are. */
   async delayed(queue: string): Promise<number> {
     if (this.#settings.delays === 'shared') return 0
-    const { delays } = this.names(queue)
-    let sum = 0
-    for (let level = 0; level < LEVELS; level++) {
-      const counts = await this.#calls.find(`counting the delays of ${queue}`, async (channel) => {
-        const last = await channel.checkQueue(delays.queue(level, DIGITS))
-        const others = digits().slice(0, -1).map((digit) => channel.checkQueue(delays.queue(level, digit)))
-        return [last, ...(await Promise.all(others))]
-      })
-      if (!counts) break
-      for (const { messageCount } of counts) sum += messageCount
-    }
-    return sum
+    const names = await this.#steps(queue)
+    const found = await this.#calls.find(`counting the delays of ${queue}`, (channel) => Promise.all(names.map((name) => channel.checkQueue(name))))
+    return (found ?? []).reduce((sum, { messageCount }) => sum + messageCount, 0)
   }
 
   /** Empties the chain. Answers how many were in it. */
   async purgeDelays(queue: string): Promise<number> {
     if (this.#settings.delays === 'shared') return 0
-    const { delays } = this.names(queue)
-    let sum = 0
-    for (let level = LEVELS - 1; level >= 0; level--) {
-      const counts = await this.#calls.find(`purging the delays of ${queue}`, async (channel) => {
-        await channel.checkQueue(delays.queue(level, DIGITS))
-        return Promise.all(digits().map((digit) => channel.purgeQueue(delays.queue(level, digit))))
-      })
-      for (const { messageCount } of counts ?? []) sum += messageCount
-    }
-    return sum
+    const names = await this.#steps(queue)
+    const purged = await this.#calls.find(`purging the delays of ${queue}`, (channel) => Promise.all(names.map((name) => channel.purgeQueue(name))))
+    return (purged ?? []).reduce((sum, { messageCount }) => sum + messageCount, 0)
   }
 
   /** Removes all of it. */
@@ -115,23 +108,24 @@ export class Topology {
   }
 
   async #dropChain(queue: string, delays: DelayNames): Promise<void> {
-    const depth = await this.#depth(queue, delays)
+    const steps = await this.#steps(queue)
+    for (let from = 0; from < steps.length; from += DIGITS) {
+      const some = steps.slice(from, from + DIGITS)
+      await this.#calls.run(`dropping ${queue}`, (channel) => Promise.all(some.map((name) => channel.deleteQueue(name))))
+    }
     await this.#calls.run(`dropping ${queue}`, async (channel) => {
-      const levels = Array.from({ length: LEVELS }, (_, level) => level)
-      const queues = levels.slice(0, depth).flatMap((level) => digits().map((digit) => delays.queue(level, digit)))
-      const exchanges = [...levels.map((level) => delays.exchange(level)), delays.out, delays.parking]
-      await Promise.all([...queues, delays.parking].map((name) => channel.deleteQueue(name)))
+      await Promise.all([delays.registry, delays.parking].map((name) => channel.deleteQueue(name)))
+      const exchanges = [...levels().map((level) => delays.exchange(level)), delays.out, delays.registry, delays.parking]
       await Promise.all(exchanges.map((name) => channel.deleteExchange(name)))
     })
   }
 
-  /** How many levels may exist; a level that is half made counts. */
-  async #depth(queue: string, delays: DelayNames): Promise<number> {
-    for (let level = 0; level < LEVELS; level++) {
-      const first = await this.#calls.find(`looking at ${queue}`, (channel) => channel.checkQueue(delays.queue(level, 1)))
-      if (!first) return level
-    }
-    return LEVELS
+  /** The queues of the chain that exist. */
+  async #steps(queue: string): Promise<string[]> {
+    const { registry, queue: nameOf } = this.names(queue).delays
+    const all = levels().flatMap((level) => digits().map((digit) => nameOf(level, digit)))
+    const found = await this.#calls.bound(`looking at the delays of ${queue}`, registry, all)
+    return found ?? []
   }
 
   async #declare(queue: string): Promise<void> {
@@ -142,6 +136,7 @@ export class Topology {
       await channel.assertQueue(work, { durable: true, arguments: { ...this.#restArguments(), ...deadLetter, ...this.#safely() } })
       await channel.assertExchange(delays.out, 'topic', { durable: true, alternateExchange: delays.parking })
       await channel.bindQueue(work, delays.out, `#.${delays.address}`)
+      await channel.assertExchange(delays.registry, 'direct', { durable: true })
     })
   }
 
@@ -152,6 +147,8 @@ export class Topology {
         await channel.assertExchange(delays.parking, 'fanout', { durable: true })
         await channel.assertQueue(delays.parking, { durable: true, arguments: this.#quorum() })
         await channel.bindQueue(delays.parking, delays.parking, '')
+        // takes what asks whether there is a queue, and keeps nothing
+        await channel.assertQueue(delays.registry, { durable: true, arguments: { 'x-queue-type': 'classic', 'x-max-length': 0 } })
         const options = { durable: true, alternateExchange: delays.parking }
         for (let level = 0; level < LEVELS; level++) {
           const below = level === 0 ? delays.out : delays.exchange(level - 1)
@@ -162,18 +159,17 @@ export class Topology {
     )
   }
 
-  /** The last digit comes last: where it is, the level is complete. */
-  async #ensureLevel(queue: string, level: number): Promise<void> {
+  async #ensureStep(queue: string, level: number, digit: number): Promise<void> {
     const { delays } = this.names(queue)
-    await this.#once(`${queue} level ${level}`, () =>
+    await this.#once(stepKey(queue, level, digit), () =>
       this.#do(`the delays of ${queue}`, async (channel) => {
+        const name = delays.queue(level, digit)
         const below = level === 0 ? delays.out : delays.exchange(level - 1)
-        for (const digit of digits()) {
-          const name = delays.queue(level, digit)
-          const wait = { 'x-message-ttl': digit * 16 ** level, 'x-dead-letter-exchange': below }
-          await channel.assertQueue(name, { durable: true, arguments: { ...this.#quorum(), ...wait, ...AT_LEAST_ONCE } })
-          await channel.bindQueue(name, delays.exchange(level), pattern(level, digit))
-        }
+        const wait = { 'x-message-ttl': digit * 16 ** level, 'x-dead-letter-exchange': below }
+        await channel.assertQueue(name, { durable: true, arguments: { ...this.#quorum(), ...wait, ...AT_LEAST_ONCE } })
+        // before anything can get in
+        await channel.bindQueue(delays.registry, delays.registry, name)
+        await channel.bindQueue(name, delays.exchange(level), pattern(level, digit))
       }),
     )
   }
@@ -193,9 +189,10 @@ export class Topology {
     if (made) return made
     const making = make()
     this.#made.set(key, making)
-    making.catch(() => {
-      if (this.#made.get(key) === making) this.#made.delete(key)
-    })
+    making.then(
+      () => this.#made.get(key) === making && this.#ready.add(key),
+      () => this.#made.get(key) === making && this.#made.delete(key),
+    )
     return making
   }
 
@@ -216,6 +213,20 @@ export class Topology {
 
 /** Without it a killed broker loses what is on its way between two queues. */
 const AT_LEAST_ONCE = { 'x-dead-letter-strategy': 'at-least-once', 'x-overflow': 'reject-publish' }
+
+function stepKey(queue: string, level: number, digit: number): string {
+  return `${queue} step ${level} ${digit}`
+}
+
+/** Highest first. */
+function digitsOf(delay: number): number[] {
+  const ms = Math.min(Math.max(0, Math.ceil(delay)), LONGEST_DELAY)
+  return ms.toString(16).padStart(LEVELS, '0').split('').map((digit) => parseInt(digit, 16))
+}
+
+function levels(): number[] {
+  return Array.from({ length: LEVELS }, (_, level) => level)
+}
 
 function digits(): number[] {
   return Array.from({ length: DIGITS }, (_, i) => i + 1)
