@@ -125,6 +125,7 @@ export class Follower {
   }
 
   #read(record: LogRecord, session: Session): void {
+    if (session.isOver) return
     const { offset, batch, bytes } = record
     // a new segment of the stream uses up one offset
     if (this.#position && offset > this.#position.offset + 2 && this.#position.offset >= 0)

@@ -53,6 +53,10 @@ export class Session {
     channel.on('return', () => this.fail(new Error('the stream is gone')))
   }
 
+  get isOver(): boolean {
+    return this.#over
+  }
+
   /** Declares the stream. Rejects with `UNAVAILABLE`, `ACCESS_DENIED`, or `SERVER_UNSUITABLE` if one of that name has other arguments. */
   static async open({ stream, open, retention, segment }: StreamOptions): Promise<Session> {
     const session = new Session(stream, await openChannel(open, stream))
