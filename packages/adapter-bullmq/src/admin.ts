@@ -5,6 +5,12 @@ import type { Ledger, Look } from './ledger.ts'
 import type { NativeJob } from './lease-worker.ts'
 import type { NativeQueue, Store } from './store.ts'
 
+/** A job as BullMQ shows it, or what is left of one that it cannot read. */
+interface Found {
+  readonly job: Partial<Pick<NativeJob, 'stacktrace' | 'failedReason' | 'finishedOn'>>
+  readonly reading: Reading
+}
+
 /** Looks at a queue through BullMQ, and through the ledger where BullMQ has no call. */
 export class BullMQAdmin implements QueueAdmin {
   readonly #name: string
@@ -83,14 +89,14 @@ export class BullMQAdmin implements QueueAdmin {
     })
   }
 
-  /** What belongs to flows and schedulers is left to BullMQ, which knows what hangs on it. */
+  /** What belongs to flows and schedulers is left to BullMQ, which knows what hangs on it, but does not count. */
   async #purgeLive(): Promise<number> {
-    const removed = await this.#ledger.purge()
+    const { removed, left } = await this.#ledger.purge()
+    if (left === 0) return removed
     const before = await this.counts()
-    if (before.waiting + before.delayed === 0) return removed
     await this.#queue.drain(true)
     const after = await this.counts()
-    return removed + Math.max(0, before.waiting + before.delayed - after.waiting - after.delayed)
+    return removed + Math.max(0, Math.min(left, before.waiting + before.delayed - after.waiting - after.delayed))
   }
 
   async #purgeDead(): Promise<number> {
@@ -111,14 +117,14 @@ export class BullMQAdmin implements QueueAdmin {
     return jobs.flatMap((job, i) => (job ? (toStored(job, looks[i]!) ?? []) : []))
   }
 
-  async #readOne(uid: string): Promise<{ job?: NativeJob; reading: Reading } | undefined> {
+  async #readOne(uid: string): Promise<Found | undefined> {
     try {
       const job = await this.#queue.getJob(uid)
       return job && { job, reading: fromJob(job) }
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error
       const raw = await this.#ledger.raw(uid)
-      return raw && { reading: invalidReading(uid, raw.name, raw.data, error.message) }
+      return raw && { job: raw, reading: invalidReading(raw, error.message) }
     }
   }
 
@@ -139,7 +145,7 @@ export class BullMQAdmin implements QueueAdmin {
   }
 }
 
-function toStored({ job, reading: { message } }: { job?: NativeJob; reading: Reading }, look: Look): StoredJob | undefined {
+function toStored({ job, reading: { message } }: Found, look: Look): StoredJob | undefined {
   const { state, note, made, stalls, dueAt } = look
   if (state === undefined || state === 'completed' || state === 'other') return undefined
   return {
@@ -148,13 +154,13 @@ function toStored({ job, reading: { message } }: { job?: NativeJob; reading: Rea
     attempt: state === 'dead' ? Math.max(1, made) : made + 1,
     crashes: state === 'dead' ? stalls : Math.max(0, stalls - (note.base ?? 0)),
     ...(dueAt !== undefined && { dueAt }),
-    ...(state === 'dead' && { dead: { reason: note.reason ?? 'attempts', error: errorOf(job, note.error), at: job?.finishedOn ?? 0 } }),
+    ...(state === 'dead' && { dead: { reason: note.reason ?? 'attempts', error: errorOf(job, note.error), at: job.finishedOn ?? 0 } }),
   }
 }
 
 /** BullMQ keeps the message and the stacks; the name is ours, or stands at the head of the stack. */
-function errorOf(job: NativeJob | undefined, named: string | undefined): JobError {
-  const stack = job?.stacktrace?.at(-1)
+function errorOf({ stacktrace, failedReason }: Found['job'], named: string | undefined): JobError {
+  const stack = stacktrace?.at(-1)
   const name = named ?? /^(\w*Error)\b/.exec(stack ?? '')?.[1] ?? 'Error'
-  return toJobError({ name, message: job?.failedReason ?? '', ...(stack && { stack }) })
+  return toJobError({ name, message: failedReason ?? '', ...(stack && { stack }) })
 }

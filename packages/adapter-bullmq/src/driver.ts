@@ -5,6 +5,7 @@ import {
 import { BullMQAdmin } from './admin.ts'
 import { BullMQConsumer } from './consumer.ts'
 import { within } from './deadline.ts'
+import { PostgresStore } from './postgres-store.ts'
 import { publish } from './publish.ts'
 import { RedisStore } from './redis-store.ts'
 import { readSettings, type Settings } from './settings.ts'
@@ -39,8 +40,7 @@ export class BullMQDriver implements Driver {
   constructor(config: string | BullMQOptions) {
     this.#settings = readSettings(config)
     const { target } = this.#settings
-    if (target.kind === 'postgres') throw new JobportError('INVALID_CONFIG', 'postgres comes')
-    this.#store = new RedisStore(this.#settings, target)
+    this.#store = target.kind === 'postgres' ? new PostgresStore(this.#settings, target) : new RedisStore(this.#settings, target)
   }
 
   /** BullMQ's own queue, for what Jobport does not cover. Once connected; closed with the driver. */

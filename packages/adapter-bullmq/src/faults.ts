@@ -3,13 +3,15 @@ import { JobportError, type ErrorCode } from '@jobport/core/driver'
 const DENIED = /^(NOAUTH|WRONGPASS|NOPERM|ERR AUTH|ERR invalid password|ERR Client sent AUTH|DENIED)/
 /** Redis runs no command then; the next may be served. */
 const AWAY = /^(READONLY|LOADING|BUSY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|UNBLOCKED|ERR max number of clients)/
-const NOT_WRITTEN = /Stream isn't writeable|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH/
-const DISCONNECTED = /Connection is closed|Connection terminated|Command timed out|max retries per request|ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|timeout exceeded/i
+const NOT_WRITTEN =
+  /Stream isn't writeable|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|timeout exceeded when trying to connect|timeout expired|connection timeout|pool after calling end/
+const DISCONNECTED =
+  /Connection is closed|Connection terminated|Client was closed|Command timed out|Query read timeout|max retries per request|ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|timeout exceeded/i
 
 /** PostgreSQL's classes and codes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const SQL_DENIED = /^(28...|42501)$/
 const SQL_AWAY = /^(08...|25006|40001|40P01|53...|55P03|57014|57P0.)$/
-const SQL_LOST = /^(08...|57P0.)$/
+const SQL_LOST = /^(08...|57P0[124])$/
 
 /** BullMQ's own words for a lease that is not held, by the code on its error. */
 const LEASE_CODES: readonly unknown[] = [-1, -2, -3, -6]
@@ -31,12 +33,13 @@ export function isRefusal(error: unknown): boolean {
 
 /** Trouble that may pass by itself: the connection, or a server that serves no writes now. */
 export function isPassing(error: unknown): boolean {
-  return codeOf(error) === 'UNAVAILABLE' || /^OOM/.test((error as Error).message)
+  return codeOf(error) === 'UNAVAILABLE' || (error as Error).message.startsWith('OOM')
 }
 
 /** BullMQ found the lease missing or another's, the job gone or elsewhere. */
 export function isLeaseLost(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && LEASE_CODES.includes(error.code)
+  if (!(error instanceof Error)) return false
+  return ('code' in error && LEASE_CODES.includes(error.code)) || error.message.startsWith('could not renew lock')
 }
 
 function codeOf(error: unknown): ErrorCode {

@@ -16,11 +16,15 @@ export interface Look {
   readonly stalls: number
 }
 
-/** The parts of a record that BullMQ itself cannot read. */
+/** A record that BullMQ itself cannot read, as far as it goes. Times are epoch ms. */
 export interface Raw {
   readonly uid: string
   readonly name: string
   readonly data: string
+  readonly timestamp?: number
+  /** Of a dead one, as is the following. */
+  readonly failedReason?: string
+  readonly finishedOn?: number
 }
 
 /** A worker's hold on a job. */
@@ -60,7 +64,8 @@ export interface Ledger {
   remove(id: string): Promise<boolean | { readonly native: string }>
   /** Removes the dead letter `uid`. */
   bury(uid: string): Promise<boolean | { readonly native: string }>
-  purge(): Promise<number>
+  /** Removes what waits. `left`: so many belong to flows or schedulers. */
+  purge(): Promise<{ removed: number; left: number }>
   redrive(uid: string, as: { readonly uid: string; readonly attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing' | 'native'>
   /** What `obliterate` leaves behind. */
   sweep(): Promise<void>

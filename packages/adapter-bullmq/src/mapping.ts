@@ -1,5 +1,6 @@
 import { ENVELOPE_VERSION, JobportError, readMessage, toJobError, unreadable, type Backoff, type JobError, type Message } from '@jobport/core/driver'
 import type { Job, JobsOptions } from 'bullmq'
+import type { Raw } from './ledger.ts'
 
 /** What of a {@link Message} BullMQ has no option for. It keeps keys that it does not know, so `data` stays the user's. */
 interface Extras {
@@ -49,15 +50,16 @@ export function toOptions(message: Message, now: number): NativeOptions {
 /** Reads our jobs, and those of plain BullMQ producers: their id is their `deduplication.id`, else BullMQ's job id. */
 export function fromJob(job: Job): Reading {
   const uid = String(job.id)
-  if (isUnreadable(job)) return invalidReading(uid, job.name, String(job.data), 'the record is not JSON')
+  const { name, timestamp } = job
+  if (isUnreadable(job)) return invalidReading({ uid, name, timestamp, data: String(job.data) }, 'the record is not JSON')
   const { headers = {}, jobport = { version: ENVELOPE_VERSION }, attempts, backoff, delay, priority, deduplication } = job.opts as NativeOptions
-  const { addedAt = job.timestamp, ...extras } = jobport
+  const { addedAt = timestamp, ...extras } = jobport
   try {
     const message = readMessage({
       ...extras,
       id: job.deduplicationId ?? deduplication?.id ?? uid,
       uid,
-      name: job.name,
+      name,
       data: (job.data ?? null) as unknown,
       headers,
       addedAt,
@@ -68,14 +70,16 @@ export function fromJob(job: Job): Reading {
     })
     return { message }
   } catch (error) {
-    return invalidReading(uid, job.name, JSON.stringify(job.data ?? null), (error as Error).message)
+    return invalidReading({ uid, name, timestamp, data: JSON.stringify(job.data ?? null) }, (error as Error).message)
   }
 }
 
-export function invalidReading(uid: string, name: string | undefined, found: string, why: string): Reading {
-  const message = unreadable(uid, found)
+export function invalidReading({ uid, name, data, timestamp }: Raw, why: string): Reading {
   const error = new JobportError('INVALID_MESSAGE', `job ${uid}: ${why}`)
-  return { message: name ? { ...message, name } : message, invalid: toJobError(error) }
+  return {
+    message: { ...unreadable(uid, data), ...(name && { name }), ...(timestamp !== undefined && { addedAt: timestamp }) },
+    invalid: toJobError(error),
+  }
 }
 
 /** A caller's id lives in BullMQ's deduplication; one that core made is the job's own. */

@@ -14,6 +14,7 @@ const SOURCES: Record<JobState, readonly string[]> = {
   dead: ['failed'],
 }
 const LISTS = ['wait', 'active']
+const RAW = ['name', 'data', 'timestamp', 'failedReason', 'finishedOn']
 
 export class RedisLedger implements Ledger {
   readonly #client: Redis | Cluster
@@ -53,8 +54,14 @@ export class RedisLedger implements Ledger {
   }
 
   async raw(uid: string): Promise<Raw | undefined> {
-    const [name, data] = await this.#client.hmget(this.#base + uid, 'name', 'data')
-    return name == null && data == null ? undefined : { uid, name: name ?? '', data: data ?? '' }
+    const [name, data, timestamp, failedReason, finishedOn] = await this.#client.hmget(this.#base + uid, ...RAW)
+    if (name == null && data == null) return undefined
+    return {
+      uid, name: name ?? '', data: data ?? '',
+      ...(Number(timestamp) > 0 && { timestamp: Number(timestamp) }),
+      ...(failedReason != null && { failedReason }),
+      ...(Number(finishedOn) > 0 && { finishedOn: Number(finishedOn) }),
+    }
   }
 
   async live(id: string): Promise<string | undefined> {
@@ -93,13 +100,14 @@ export class RedisLedger implements Ledger {
   }
 
   /** Batch by batch, so that Redis serves others meanwhile; as much as there was at the start, so that it ends. */
-  async purge(): Promise<number> {
-    let total = 0
+  async purge(): Promise<{ removed: number; left: number }> {
+    const total = { removed: 0, left: 0 }
     for (const source of [...SOURCES.waiting, ...SOURCES.delayed]) {
       let offset = 0
       for (let left = await this.#size(source); left > 0; left -= BATCH) {
         const [removed = 0, kept = 0] = (await this.#run('purge', source, offset, Math.min(left, BATCH))) as number[]
-        total += removed
+        total.removed += removed
+        total.left += kept
         offset += kept
         if (removed + kept === 0) break
       }

@@ -1,4 +1,4 @@
-import { decode, encode, type DeadReason, type JobError, type JobState, type Message, type StoredJob } from '@jobport/core/driver'
+import { decode, encode, toJobError, unreadable, type DeadReason, type JobError, type JobState, type Message, type StoredJob } from '@jobport/core/driver'
 
 /** One life of a job. The message is kept as bytes: nothing that a caller holds can reach into the queue. */
 export interface Entry {
@@ -21,14 +21,19 @@ export function entryOf(message: Message, order: number): Entry {
   return { id, uid, priority, bytes: encode(message), order, attempt: 1, state: 'waiting' }
 }
 
-export function messageOf({ bytes }: Entry): Message {
-  return decode(bytes)
+/** What cannot be decoded is shown as it was found: it belongs into the dead letters, and must not stop its neighbours. */
+export function reading({ uid, bytes }: Entry): { message: Message; invalid?: JobError } {
+  try {
+    return { message: decode(bytes) }
+  } catch (error) {
+    return { message: unreadable(uid, new TextDecoder().decode(bytes)), invalid: toJobError(error as Error) }
+  }
 }
 
 export function stored(entry: Entry): StoredJob {
   const { state, attempt, dueAt, dead } = entry
   return {
-    message: messageOf(entry), state, attempt, crashes: 0,
+    message: reading(entry).message, state, attempt, crashes: 0,
     ...(state === 'delayed' && dueAt !== undefined && { dueAt }),
     ...(dead && { dead }),
   }

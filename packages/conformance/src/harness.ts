@@ -14,6 +14,11 @@ export interface Harness {
    * `createDriver(url)`. Absent: the broker lives in this process, and cases that kill processes do not apply.
    */
   readonly remote?: { readonly url: string; readonly module: URL }
+  /**
+   * Puts into `queue`, past the adapter, a waiting record that cannot be decoded: torn, foreign, hostile. Absent: what
+   * becomes of one is not tested, and the certificate says so.
+   */
+  corrupt?(queue: string): Promise<void>
   /** Whatever the suite's queues left in the broker, by name: must be nothing in the end. */
   leftovers?(queues: readonly string[]): Promise<readonly string[]>
 }

@@ -12,6 +12,7 @@ export function markdownOf(certificate: Certificate): string {
     ...(lateness ? [`Delayed jobs started late by, ms: p50 ${lateness.p50} · p95 ${lateness.p95} · max ${lateness.max} (${lateness.jobs} jobs).`] : []),
     featureTable(certificate),
     ...listing('Failed', certificate, ({ status }) => status === 'failed' || status === 'unreached'),
+    ...listing('Passed in part', certificate, ({ status, reason }) => status === 'passed' && reason !== undefined),
     ...listing('Refused as declared', certificate, ({ status }) => status === 'refused'),
     ...listing('Not applicable', certificate, ({ status }) => status === 'not applicable'),
   ].join('\n\n') + '\n'

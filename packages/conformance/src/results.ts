@@ -9,7 +9,7 @@ export interface Result {
   readonly status: Status
   readonly assertions: number
   readonly ms: number
-  /** Why it failed, or does not apply. */
+  /** Why it failed, or does not apply; of one that passed, which part could not be tested. */
   readonly reason?: string
   /** Whether it failed on an assertion of its own, and not on some error or the runner's timeout. */
   readonly byAssertion?: boolean

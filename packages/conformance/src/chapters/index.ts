@@ -1,20 +1,29 @@
+import { backoff } from './backoff.ts'
+import { badInput } from './bad-input.ts'
 import { concurrency } from './concurrency.ts'
 import { crashes } from './crashes.ts'
+import { deadLetters } from './dead-letters.ts'
 import { delay } from './delay.ts'
+import { exits } from './exits.ts'
 import { identity } from './identity.ts'
 import { lifecycle } from './lifecycle.ts'
 import { lives } from './lives.ts'
 import { ordering } from './ordering.ts'
+import { redrive } from './redrive.ts'
 import { retry } from './retry.ts'
+import { shutdown } from './shutdown.ts'
 import { upkeep } from './upkeep.ts'
 import type { Chapter } from '../case.ts'
 
 /** Chapters 9 (faults) and 11 (scale) are not written yet: their numbers are kept for them. */
 export const chapters: readonly Chapter[] = [
   { number: 1, title: 'lifecycle', cases: [...lifecycle, ...upkeep] },
-  { number: 2, title: 'retry and crashes', cases: [...retry, ...crashes] },
+  { number: 2, title: 'retry and crashes', cases: [...retry, ...backoff, ...crashes] },
   { number: 3, title: 'delay', cases: delay },
   { number: 4, title: 'identity', cases: [...identity, ...lives] },
+  { number: 5, title: 'dead letters', cases: [...deadLetters, ...redrive] },
   { number: 6, title: 'concurrency', cases: concurrency },
   { number: 7, title: 'ordering', cases: ordering },
+  { number: 8, title: 'shutdown', cases: [...shutdown, ...exits] },
+  { number: 10, title: 'bad input', cases: badInput },
 ]

@@ -1,10 +1,8 @@
-import { RetryError, UnrecoverableError } from '@jobport/core'
-import { expect, quiet, until } from '../assert.ts'
+import { UnrecoverableError } from '@jobport/core'
+import { expect, quiet, until, within } from '../assert.ts'
+import { fail } from '../fail.ts'
+import { REDELIVERY } from './crashes.ts'
 import type { Case } from '../case.ts'
-
-const fail = (): never => {
-  throw new Error('no')
-}
 
 export const retry: readonly Case[] = [
   {
@@ -43,33 +41,6 @@ export const retry: readonly Case[] = [
       await quiet(150, 'another run', () => story.tally())
       expect(story.of('active')).to.have.length(2)
       expect(story.of('failed').map(({ retryIn }) => retryIn)).to.deep.equal([null, null])
-    },
-  },
-  {
-    id: 'RET-04',
-    title: "backoff: fixed, exponential with max, the worker's function, and its 'dead'",
-    run: async ({ queue, another, work, story, died }) => {
-      await work(fail, { concurrency: 4 })
-      await queue.add('a', 1, { id: 'fixed', attempts: 3, backoff: { type: 'fixed', delay: 150 } })
-      await queue.add('a', 1, { id: 'exponential', attempts: 4, backoff: { type: 'exponential', delay: 80, max: 200 } })
-      await queue.add('a', 1, { id: 'none', attempts: 2 })
-      await died(3)
-      const waits = (id: string): (number | null | undefined)[] => story.of('failed', id).map(({ retryIn }) => retryIn)
-      expect(waits('fixed')).to.deep.equal([150, 150, null])
-      expect(waits('exponential')).to.deep.equal([80, 160, 200, null])
-      expect(waits('none')).to.deep.equal([0, null])
-      for (const id of ['fixed', 'exponential']) {
-        story.of('active', id).slice(1).forEach(({ at }, i) => {
-          const failed = story.of('failed', id)[i]!
-          expect(at - failed.at, `${id}: wait ${i + 1}`).to.be.at.least(failed.retryIn! - 30)
-        })
-      }
-      const own = another('own')
-      await work(fail, { backoff: async (attempt, error, job) => (attempt === 2 ? 'dead' : error.message.length * 5 + job.attempts) }, { queue: own.name })
-      await own.add('a', 1, { id: 'own', attempts: 9 })
-      await died(4)
-      expect(waits('own')).to.deep.equal([19, null])
-      expect(story.of('dead', 'own')[0]).to.include({ reason: 'unrecoverable' })
     },
   },
   {
@@ -162,19 +133,37 @@ export const retry: readonly Case[] = [
     },
   },
   {
-    id: 'RET-11',
-    title: 'RetryError chooses the wait, and spends no attempt when told so',
-    run: async ({ queue, work, story, completed }) => {
-      let runs = 0
-      await work(() => {
-        runs++
-        if (runs <= 3) throw new RetryError('busy', { delay: 60, countAttempt: false })
-        if (runs === 4) throw new RetryError('later', { delay: 40 })
-      })
-      await queue.add('a', 1, { attempts: 2 })
+    id: 'RET-12',
+    title: 'a redriven job starts anew: attempts, crashes and events; with other attempts if told so',
+    run: async ({ queue, another, harness, child, work, story, died, completed, deadLetters }) => {
+      const broken = { a: true, die: true }
+      await work({ a: () => void (broken.a && fail()) })
+      const lives = [await queue.add('a', 1, { id: 'again', attempts: 2 })]
+      for (const options of [{}, { attempts: 3 }, {}]) {
+        await died(lives.length)
+        expect((await deadLetters()).map(({ uid }) => uid)).to.deep.equal([lives.at(-1)!.uid])
+        if (lives.length === 3) broken.a = false
+        lives.push(await queue.deadLetters.redrive('again', options))
+      }
       await completed(1)
-      expect(story.of('active').map(({ attempt }) => attempt)).to.deep.equal([1, 1, 1, 1, 2])
-      expect(story.of('failed').map(({ retryIn }) => retryIn)).to.deep.equal([60, 60, 60, 40])
+      expect(new Set(lives.map(({ uid }) => uid)).size, 'uids').to.equal(4)
+      const runs = [2, 2, 3, 1].flatMap((count, life) => Array.from({ length: count }, (_, i) => [lives[life]!.uid, i + 1]))
+      expect(story.of('active').map(({ uid, attempt }) => [uid, attempt])).to.deep.equal(runs)
+      expect(story.of('failed').map(({ retryIn }) => retryIn)).to.deep.equal([0, null, 0, null, 0, 0, null])
+      expect(story.tally()).to.deep.equal({ active: 8, failed: 7, dead: 3, completed: 1 })
+      if (!harness.remote) return
+      const crashed = another('crashed')
+      const killed = await child({ role: 'worker', queue: crashed.name })
+      await crashed.add('die', 1, { id: 'crashed' })
+      await killed.ended()
+      await work({ die: () => void (broken.die && fail()) }, {}, { queue: crashed.name })
+      await died(4, REDELIVERY)
+      expect(await crashed.deadLetters.get('crashed')).to.include({ reason: 'attempts', attempt: 1, crashes: 1 })
+      broken.die = false
+      await crashed.deadLetters.redrive('crashed')
+      await completed(2)
+      expect(story.of('active', 'crashed').map(({ attempt, crashes }) => [attempt, crashes])).to.deep.equal([[1, 1], [1, 0]])
+      expect(story.ids('stalled')).to.deep.equal(['crashed'])
     },
   },
   {
@@ -234,7 +223,7 @@ export const retry: readonly Case[] = [
       await (await next()).settle({ type: 'again', delay: 0, attempt: 2 })
       await (await next()).settle({ type: 'release' })
       await next()
-      await driver.close()
+      await within(6_000, 'closing with a job in hand', driver.close())
       const second = await take(1)
       await until(() => second.deliveries.length > 0, 'delivery after a close', () => seen)
       const last = second.deliveries[0]!
@@ -244,33 +233,16 @@ export const retry: readonly Case[] = [
     },
   },
   {
-    id: 'RET-17',
-    title: 'a job that waits long for its retry does not hold up one that waits short',
-    run: async ({ queue, work, story, completed }) => {
-      await work(({ id, attempt }) => void (attempt === 1 && id !== 'x' && fail()), { concurrency: 2 })
-      await queue.add('a', 1, { id: 'long', attempts: 2, backoff: { type: 'fixed', delay: 60_000 } })
-      await until(() => story.of('failed', 'long').length === 1, 'the first failure', () => story.tally())
-      await queue.add('a', 1, { id: 'short', attempts: 2, backoff: { type: 'fixed', delay: 100 } })
-      await completed(1, 5_000)
-      expect(story.ids('completed')).to.deep.equal(['short'])
-      expect(await queue.counts()).to.include({ delayed: 1 })
-    },
-  },
-  {
     id: 'RET-18',
     title: 'random failures: no job starts more often than its attempts, each ends once',
-    run: async ({ queue, work, broker, story, random, conserved }) => {
+    run: async ({ queue, work, broker, story, random, sound }) => {
       const handler = (): void => void (random() < 0.4 && fail())
       for (let i = 0; i < 2; i++) await work(handler, { concurrency: 5 }, { broker: broker() })
       const jobs = Array.from({ length: 120 }, (_, i) => ({ name: 'a', data: i, options: { id: `r-${i}`, attempts: 1 + Math.floor(random() * 4) } }))
       const receipts = await queue.addMany(jobs)
       const ends = (): number => story.of('completed').length + story.of('dead').length
       await until(() => ends() >= 120, '120 ends', () => story.tally())
-      for (const { options } of jobs) {
-        expect(story.of('active', options.id).length, options.id).to.be.at.most(options.attempts)
-        expect(story.of('completed', options.id).length + story.of('dead', options.id).length, options.id).to.equal(1)
-      }
-      await conserved(receipts.map(({ uid }) => uid!))
+      await sound(receipts.map(({ id, uid }, i) => ({ type: 'added', id, uid: uid!, attempts: jobs[i]!.options.attempts })))
     },
   },
 ]

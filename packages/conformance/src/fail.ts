@@ -1,0 +1,4 @@
+/** A handler that fails. */
+export const fail = (): never => {
+  throw new Error('no')
+}
