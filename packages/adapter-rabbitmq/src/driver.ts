@@ -8,9 +8,9 @@ import { Client } from './client.ts'
 import { RabbitMQConsumer } from './consumer.ts'
 import { Control } from './control.ts'
 import { within } from './deadline.ts'
-import { LeasedJob } from './leased-job.ts'
+import { Leasing } from './lease.ts'
+import { Ledgers } from './ledgers.ts'
 import { Letters } from './letters.ts'
-import { crashesOf, PlainSteps, type InHand } from './plain-steps.ts'
 import { Post } from './post.ts'
 import { publish } from './publish.ts'
 import { Publisher } from './publisher.ts'
@@ -45,6 +45,8 @@ export class RabbitMQDriver implements Driver {
   readonly #control: Control
   readonly #publisher: Publisher
   readonly #post: Post
+  readonly #ledgers: Ledgers
+  readonly #leasing: Leasing
   readonly #letters = new Map<string, Letters>()
   readonly #consumers = new Set<RabbitMQConsumer>()
   #listener: DriverListener | undefined
@@ -61,6 +63,14 @@ export class RabbitMQDriver implements Driver {
     this.#control = new Control(tending, this.#calls)
     this.#publisher = new Publisher(publishing)
     this.#post = new Post(this.#publisher, this.#topology)
+    this.#ledgers = new Ledgers({
+      link: tending,
+      calls: this.#calls,
+      topology: this.#topology,
+      settings: this.#settings,
+      onError: (error) => this.#listener?.error(error),
+    })
+    this.#leasing = new Leasing(this.#post, this.#ledgers, this.#settings)
   }
 
   /** The connections, for what Jobport does not cover. Closed with the driver. */
@@ -79,7 +89,7 @@ export class RabbitMQDriver implements Driver {
       const error = new JobportError('UNAVAILABLE', 'the broker is not connected')
       return messages.map(() => ({ status: 'rejected', error }))
     }
-    return publish(this.#post, queue, messages, signal)
+    return publish({ post: this.#post, ledgers: this.#ledgers, all: this.#settings.ledger === 'all' }, queue, messages, signal)
   }
 
   async consume(queue: string, deliver: (delivery: Delivery) => void, { prefetch }: ConsumeOptions): Promise<Consumer> {
@@ -92,7 +102,7 @@ export class RabbitMQDriver implements Driver {
       publisher: this.#publisher,
       topology: this.#topology,
       control: this.#control,
-      lease: (hand) => this.#lease(hand),
+      lease: (hand) => this.#leasing.lease(hand),
       deliver,
       onError: (error) => this.#listener?.error(error),
       onEnd: () => this.#consumers.delete(consumer),
@@ -106,7 +116,8 @@ export class RabbitMQDriver implements Driver {
     const { work: _, failed } = this.#topology.names(queue)
     const letters = this.#letters.get(queue) ?? new Letters(this.#client.tending, this.#calls, failed)
     this.#letters.set(queue, letters)
-    return new RabbitMQAdmin(queue, { calls: this.#calls, control: this.#control, topology: this.#topology, post: this.#post, letters })
+    const tools = { calls: this.#calls, control: this.#control, topology: this.#topology, post: this.#post, ledgers: this.#ledgers }
+    return new RabbitMQAdmin(queue, { ...tools, letters, settings: this.#settings })
   }
 
   close(): Promise<void> {
@@ -118,14 +129,7 @@ export class RabbitMQDriver implements Driver {
     const letters = [...this.#letters.values()].map((each) => each.close())
     const consumers = [...this.#consumers].map((consumer) => consumer.close())
     await within(3_500, 'closing', Promise.all([...letters, ...consumers])).catch(() => {})
+    await within(500, 'closing ledgers', this.#ledgers.close()).catch(() => {})
     await this.#client.close()
-  }
-
-  async #lease(hand: InHand): Promise<LeasedJob | undefined> {
-    const { raw, reading } = hand
-    const { message, travel, invalid } = reading
-    const crashes = crashesOf(raw)
-    const fields = { message, attempt: travel.attempt, crashes: travel.crashes + crashes, stalled: crashes > 0, ...(invalid && { invalid }) }
-    return new LeasedJob(fields, new PlainSteps(hand, this.#post))
   }
 }

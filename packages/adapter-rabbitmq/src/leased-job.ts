@@ -58,6 +58,10 @@ export class LeasedJob implements Delivery {
     return this.#settling
   }
 
+  get isSettling(): boolean {
+    return this.#settling !== undefined
+  }
+
   /** The channel is gone, and with it the lease. */
   lose(): void {
     if (this.lost.aborted) return

@@ -10,8 +10,14 @@ const HIGHEST_PRIORITY = 9
 const MOST_HEADERS = 60_000
 const OWN = /^jobport(-|$)/
 /** What is written anew on every copy. */
-const MARK = /^jobport-(copy|attempt|crashes|epoch|seen|first|reason|error|dead-at|letter)$/
+const MARK = /^jobport-(copy|attempt|crashes|epoch|seen|first|from|reason|error|dead-at|letter)$/
 const NAME = /^[a-z0-9-]{1,64}$/
+
+/** The dead letter that a life was redriven from. */
+export interface Origin {
+  readonly uid: string
+  readonly letter: string
+}
 
 /** What travels with a message beside the job. */
 export interface Travel {
@@ -20,7 +26,7 @@ export interface Travel {
   /** Crashes of runs whose messages are gone. */
   readonly crashes: number
   /** Of a job that the ledger knows. */
-  readonly ledger?: { readonly epoch: string; readonly seen: number; readonly first: boolean }
+  readonly ledger?: { readonly epoch: string; readonly seen: number; readonly first: boolean; readonly from?: Origin }
 }
 
 /** Why a job is dead; on messages in the dead letters. */
@@ -91,7 +97,7 @@ function marksOf(copy: string, { attempt, crashes, ledger }: Travel): Record<str
     'jobport-copy': copy,
     'jobport-attempt': attempt,
     ...(crashes > 0 && { 'jobport-crashes': crashes }),
-    ...(ledger && { 'jobport-epoch': ledger.epoch, 'jobport-seen': ledger.seen, ...(ledger.first && { 'jobport-first': true }) }),
+    ...(ledger && { 'jobport-epoch': ledger.epoch, 'jobport-seen': ledger.seen, ...(ledger.first && { 'jobport-first': true }), ...(ledger.from && { 'jobport-from': JSON.stringify(ledger.from) }) }),
   }
 }
 
@@ -146,10 +152,21 @@ function unread(uid: string, name: unknown, content: Buffer, error: Error): Pick
 
 function readTravel(headers: Record<string, unknown>): Travel {
   const { 'jobport-epoch': epoch, 'jobport-seen': seen } = headers
+  const from = readFrom(headers['jobport-from'])
   return {
     attempt: Math.max(1, whole(headers['jobport-attempt'], 1)),
     crashes: whole(headers['jobport-crashes'], 0),
-    ...(typeof epoch === 'string' && { ledger: { epoch, seen: whole(seen, 0), first: headers['jobport-first'] === true } }),
+    ...(typeof epoch === 'string' && { ledger: { epoch, seen: whole(seen, 0), first: headers['jobport-first'] === true, ...(from && { from }) } }),
+  }
+}
+
+function readFrom(text: unknown): Origin | undefined {
+  if (typeof text !== 'string') return undefined
+  try {
+    const { uid, letter } = JSON.parse(text) as Record<string, unknown>
+    return typeof uid === 'string' && typeof letter === 'string' ? { uid, letter } : undefined
+  } catch {
+    return undefined
   }
 }
 

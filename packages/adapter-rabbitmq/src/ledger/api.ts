@@ -1,7 +1,7 @@
 import type { ConfirmChannel } from 'amqplib'
 import type { JobState } from '@jobport/core/driver'
 import type { AnswerTo, Claim, Entry } from './entries.ts'
-import type { Dead, Fate, Life } from './records.ts'
+import type { Dead, Fate, Life, Tomb } from './records.ts'
 
 /**
  * The ledger of one queue: a log of job transitions in a stream, folded by every process with one pure function.
@@ -61,6 +61,8 @@ export interface StateView {
     page: { limit: number; cursor?: string },
     now?: number,
   ): { lives: readonly Life[]; cursor?: string }
+  /** Lives that are over while their messages still lie in a queue. */
+  tombs(): Iterable<Tomb>
   /** Those whose dead letter is not known to be cleared, oldest first. */
   dead(): Iterable<Dead>
   /** sha256 of the whole state; equal for all followers that folded the same entries. Costs about 1 ms per 1,000 lives. */

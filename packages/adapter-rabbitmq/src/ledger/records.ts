@@ -33,6 +33,8 @@ export interface Tomb {
   readonly why: 'lost' | 'removed'
   /** Its message; `dropped` names it. */
   readonly copy: string
+  /** When that message comes to its queue, as far as it was delayed. */
+  readonly dueAt?: number
   /** Of a lost one: the uid that held the id. Absent: its dead letter was missing. */
   readonly holder?: string
 }

@@ -157,8 +157,8 @@ function verdict(state: State, uid: string): Answers['claim'] | undefined {
 }
 
 /** Its message stays where it is; whoever receives it drops it. */
-function lose(state: State, { uid, copy }: Claim, holder: string | undefined): Answers['claim'] {
-  state.rest({ kind: 'tomb', uid, why: 'lost', copy, ...(holder !== undefined && { holder }) })
+function lose(state: State, { uid, copy, dueAt }: Claim, holder: string | undefined): Answers['claim'] {
+  state.rest({ kind: 'tomb', uid, why: 'lost', copy, ...(dueAt !== undefined && { dueAt }), ...(holder !== undefined && { holder }) })
   return lostTo(holder)
 }
 
@@ -228,5 +228,6 @@ function resting({ id, uid, copy, order, body, attempt, crashes, tok, burned }: 
 /** Removes a waiting or delayed life. */
 function bury(state: State, life: Life): void {
   state.free(life, { window: 'ends' })
-  state.rest({ kind: 'tomb', uid: life.uid, why: 'removed', copy: life.copy })
+  const { uid, copy, dueAt } = life
+  state.rest({ kind: 'tomb', uid, why: 'removed', copy, ...(dueAt !== undefined && { dueAt }) })
 }

@@ -1,7 +1,7 @@
 import type { JobState } from '@jobport/core/driver'
 import { digest } from './snapshot.ts'
 import type { StateView } from './api.ts'
-import type { Dead, Fate, Life } from './records.ts'
+import type { Dead, Fate, Life, Tomb } from './records.ts'
 import type { State } from './state.ts'
 
 /** A state to read; another one takes its place when the ledger is loaded again. */
@@ -41,6 +41,10 @@ export class View implements StateView {
       lives.push(life)
     }
     return { lives }
+  }
+
+  *tombs(): Iterable<Tomb> {
+    for (const fate of this.#state().standing.values()) if (fate.kind === 'tomb') yield fate
   }
 
   dead(): Iterable<Dead> {
