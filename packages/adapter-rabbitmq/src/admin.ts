@@ -146,7 +146,7 @@ export class RabbitMQAdmin implements QueueAdmin {
   async #bringBack(letter: Letter, again: Parameters<typeof toWire>[0]): Promise<'redriven' | 'duplicate' | 'missing'> {
     const { post, ledgers, settings } = this.#options
     if (!hasGivenId(again) && settings.ledger === 'given') {
-      await post.forward(this.#queue, toWire(again, { attempt: 1, crashes: 0 }), Date.now())
+      await post.forward(this.#queue, toWire(again, { attempt: 1, crashes: 0 }), 0)
       return 'redriven'
     }
     const ledger = await ledgers.of(this.#queue)

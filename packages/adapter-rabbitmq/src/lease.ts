@@ -23,6 +23,7 @@ export class Leasing {
   readonly #post: Post
   readonly #ledgers: Ledgers
   readonly #settings: Settings
+  readonly #held = new Map<string, LeasedJob>()
 
   constructor(post: Post, ledgers: Ledgers, settings: Settings) {
     this.#post = post
@@ -32,6 +33,26 @@ export class Leasing {
 
   /** `undefined`: there is nothing to run, and the message is taken care of. */
   async lease(hand: InHand): Promise<LeasedJob | undefined> {
+    const { uid } = hand.reading.message
+    await this.#settled(uid)
+    const job = await this.#lease(hand)
+    if (!job) return undefined
+    this.#held.set(uid, job)
+    void job.over.then(() => {
+      if (this.#held.get(uid) === job) this.#held.delete(uid)
+    })
+    return job
+  }
+
+  /** The copy for the next run can be here before the run before it is settled; whoever listens is to hear of that first. */
+  async #settled(uid: string): Promise<void> {
+    const earlier = this.#held.get(uid)
+    if (!earlier?.isSettling) return
+    await earlier.over
+    await new Promise(setImmediate)
+  }
+
+  async #lease(hand: InHand): Promise<LeasedJob | undefined> {
     if (!this.#isRecorded(hand.reading)) return this.#plain(hand)
     try {
       const ledger = await this.#ledgers.of(hand.queue)

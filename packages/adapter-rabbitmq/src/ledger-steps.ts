@@ -5,7 +5,6 @@ import type { Life } from './ledger/records.ts'
 import type { Steps } from './leased-job.ts'
 import type { InHand } from './plain-steps.ts'
 import type { Post } from './post.ts'
-import type { Wire } from './publisher.ts'
 
 /** How long a message that somebody else's run owns is kept from its queue, ms. */
 const HOLD = 10_000
@@ -21,7 +20,7 @@ export class LedgerSteps implements Steps {
   readonly #life: Life
   readonly #run: string
   /** The copy for the next run, once confirmed. */
-  #next: Wire | undefined
+  #next: { readonly copy: string; readonly at: number } | undefined
   #letter: DeadNote | undefined
   #isBuried = false
 
@@ -47,12 +46,12 @@ export class LedgerSteps implements Steps {
 
   async again({ delay, attempt }: Extract<Outcome, { type: 'again' }>): Promise<void> {
     const { uid } = this.#life
-    const due = Date.now() + Math.ceil(delay)
-    const copy = await this.#publishNext(attempt, due)
-    const { status } = await this.#ledger.append({ type: 'again', uid, run: this.#run, copy, attempt, ...(delay > 0 && { dueAt: due }) })
+    const { copy, at } = await this.#publishNext(attempt, delay)
+    const dueAt = at + Math.ceil(delay)
+    const { status } = await this.#ledger.append({ type: 'again', uid, run: this.#run, copy, attempt, ...(delay > 0 && { dueAt }) })
     if (status === 'burned') {
       this.#next = undefined
-      return this.again({ type: 'again', delay: Math.max(0, due - Date.now()), attempt })
+      return this.again({ type: 'again', delay: Math.max(0, dueAt - Date.now()), attempt })
     }
     const fate = this.#ledger.state.fate(uid)
     if (status !== 'ok' && !(fate?.kind === 'live' && fate.copy === copy)) throw this.#leaseLost()
@@ -93,15 +92,15 @@ export class LedgerSteps implements Steps {
     await this.#ledger.append({ type: 'buried', uid, letter: dead.letter })
   }
 
-  async #publishNext(attempt: number, due: number): Promise<string> {
+  async #publishNext(attempt: number, delay: number): Promise<{ copy: string; at: number }> {
     const { queue, raw, reading } = this.#hand
     const ledger = { epoch: this.#ledger.epoch, seen: this.#ledger.seen, first: false }
     if (!this.#next) {
       const next = copyOf(raw, reading, { attempt, crashes: this.#life.crashes, ledger })
-      await this.#post.forward(queue, next, due)
-      this.#next = next
+      await this.#post.forward(queue, next, delay)
+      this.#next = { copy: next.copy, at: Date.now() }
     }
-    return this.#next.copy
+    return this.#next
   }
 
   async #ack(): Promise<void> {

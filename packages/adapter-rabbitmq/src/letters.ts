@@ -21,6 +21,8 @@ const TURN_DEADLINE = 5_000
 const SETTLED_DEADLINE = 1_000
 const CALL_DEADLINE = 5_000
 const POLL = 5
+/** Nothing comes any more. */
+const QUIET = 100
 /** How long it keeps the letters in hand after a look, in case there is another. */
 const IDLE = 20
 
@@ -158,10 +160,14 @@ class Look {
   /** Resolves once all that lie in the queue are in hand. */
   async all(): Promise<void> {
     const end = Date.now() + SCAN_DEADLINE
-    while (!this.#isClosed && this.#expected > 0) {
+    for (let quietSince = Date.now(), before = -1; !this.#isClosed && this.#expected > 0; ) {
       const { messageCount } = await within(CALL_DEADLINE, 'reading', this.#channel.checkQueue(this.#queue))
       const here = this.#letters.length + this.#removed
-      if ((messageCount === 0 && here >= this.#expected) || this.#letters.length >= MOST_IN_HAND) return
+      if (here !== before || messageCount > 0) quietSince = Date.now()
+      before = here
+      // the reader before us may have taken some out for good
+      const isComplete = here >= this.#expected || Date.now() - quietSince > QUIET
+      if ((messageCount === 0 && isComplete) || this.#letters.length >= MOST_IN_HAND) return
       if (Date.now() > end) throw new JobportError('UNAVAILABLE', `only ${here} of ${this.#expected} dead letters came within ${SCAN_DEADLINE} ms`)
       await pause(POLL)
     }

@@ -37,7 +37,7 @@ export class PlainSteps implements Steps {
   }
 
   async again({ delay, attempt }: Extract<Outcome, { type: 'again' }>): Promise<void> {
-    await this.#copy({ attempt, crashes: this.#crashes() }, Date.now() + delay)
+    await this.#copy({ attempt, crashes: this.#crashes() }, delay)
     await this.#ack()
   }
 
@@ -45,7 +45,7 @@ export class PlainSteps implements Steps {
   async release(): Promise<void> {
     const { raw, session, reading } = this.#hand
     if (crashesOf(raw) === 0) return session.requeue(raw)
-    await this.#copy({ attempt: reading.travel.attempt, crashes: this.#crashes() }, Date.now())
+    await this.#copy({ attempt: reading.travel.attempt, crashes: this.#crashes() }, 0)
     await this.#ack()
   }
 
@@ -61,9 +61,9 @@ export class PlainSteps implements Steps {
     return this.#hand.reading.travel.crashes + crashesOf(this.#hand.raw)
   }
 
-  async #copy(travel: Travel, due: number): Promise<void> {
+  async #copy(travel: Travel, delay: number): Promise<void> {
     const { queue, raw, reading } = this.#hand
-    await this.#post.forward(queue, copyOf(raw, reading, travel), due)
+    await this.#post.forward(queue, copyOf(raw, reading, travel), delay)
   }
 
   async #ack(): Promise<void> {

@@ -16,19 +16,22 @@ export class Post {
     this.#topology = topology
   }
 
-  /** Into the work queue at `due`, epoch ms. Never rejects. */
-  async send(queue: string, wire: Wire, due: number, signal?: AbortSignal): Promise<Exclude<Sent, { status: 'returned' }>> {
+  /** Into the work queue after `delay` ms, counted from this call. Never rejects. */
+  async send(queue: string, wire: Wire, delay: number, signal?: AbortSignal): Promise<Exclude<Sent, { status: 'returned' }>> {
+    const since = Date.now()
     for (let tries = 1; ; tries++) {
-      const sent = await this.#send(queue, wire, due, signal)
+      const sent = await this.#send(queue, wire, { delay, since }, signal)
       if (sent.status !== 'returned') return sent
       this.#topology.forget(queue)
       if (tries === TRIES) return { status: 'rejected', error: new JobportError('REJECTED', `${queue}: the broker has no queue for it`) }
     }
   }
 
-  /** The same for a copy of a job in hand. Rejects if it may not be stored. */
-  async forward(queue: string, wire: Wire, due: number): Promise<void> {
-    confirmed(await this.send(queue, wire, due, AbortSignal.timeout(COPY_DEADLINE)))
+  /** The same for a copy of a job in hand; `delay` counts from when it is stored. Rejects if it may not be. */
+  async forward(queue: string, wire: Wire, delay: number): Promise<void> {
+    const sent = await this.#send(queue, wire, { delay }, AbortSignal.timeout(COPY_DEADLINE))
+    if (sent.status === 'returned') this.#topology.forget(queue)
+    confirmed(sent)
   }
 
   /** Into the dead letters. Rejects if it may not be stored. */
@@ -40,9 +43,9 @@ export class Post {
     confirmed(sent)
   }
 
-  async #send(queue: string, wire: Wire, due: number, signal?: AbortSignal): Promise<Sent> {
+  async #send(queue: string, wire: Wire, { delay, since }: { delay: number; since?: number }, signal?: AbortSignal): Promise<Sent> {
     try {
-      return await this.#publisher.send(await this.#topology.route(queue, due), wire, signal)
+      return await this.#publisher.send(await this.#topology.route(queue, delay, since), wire, signal)
     } catch (error) {
       return { status: 'rejected', error: error as JobportError }
     }

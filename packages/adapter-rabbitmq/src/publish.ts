@@ -39,7 +39,7 @@ async function addAll(via: Publishing, queue: string, messages: readonly Message
 /** Never rejects. */
 async function add({ post, ledgers, all }: Publishing, queue: string, message: Message, signal: AbortSignal): Promise<PublishResult> {
   if (!all && !hasGivenId(message)) {
-    const sent = await post.send(queue, toWire(message, { attempt: 1, crashes: 0 }), dueOf(message), signal)
+    const sent = await post.send(queue, toWire(message, { attempt: 1, crashes: 0 }), message.delay ?? 0, signal)
     return sent.status === 'stored' ? { status: 'added' } : sent
   }
   let ledger: LedgerApi
@@ -63,7 +63,7 @@ export async function record(
 ): Promise<PublishResult | 'missing'> {
   const travel = { attempt: 1, crashes: 0, ledger: { epoch: ledger.epoch, seen: ledger.seen, first: true, ...(from && { from }) } }
   const wire = toWire(message, travel)
-  const sent = await post.send(queue, wire, dueOf(message), signal)
+  const sent = await post.send(queue, wire, message.delay ?? 0, signal)
   if (sent.status !== 'stored') return sent
   try {
     const answer = await ledger.append({ type: 'claim', ...claimOf({ message, copy: wire.copy, travel }) }, signal ? { signal } : {})
@@ -72,10 +72,6 @@ export async function record(
   } catch (error) {
     return { status: 'unknown', error: error as JobportError }
   }
-}
-
-function dueOf({ delay = 0 }: Message): number {
-  return Date.now() + delay
 }
 
 /** Nothing was published yet, whatever became of the question. */

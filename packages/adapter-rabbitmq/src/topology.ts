@@ -53,20 +53,23 @@ export class Topology {
     })
   }
 
-  /** The way to the work queue so that the message gets there at `due`, epoch ms, and no earlier; made if need be. */
-  async route(queue: string, due: number): Promise<Route> {
+  /**
+   * The way to the work queue, made if need be. Making it takes time: `delay` counts from `since` (epoch ms), or, if that
+   * is absent, from when it is there. Never shorter.
+   */
+  async route(queue: string, delay: number, since?: number): Promise<Route> {
     await this.ensure(queue)
     const names = this.names(queue)
-    for (;;) {
-      const digits = digitsOf(due - Date.now())
+    for (let left = delay; ; ) {
+      const digits = digitsOf(left)
       const top = digits.findIndex((digit) => digit > 0)
       if (top < 0) return { exchange: '', key: names.work }
       const steps = digits.flatMap((digit, i) => (digit > 0 ? [[LEVELS - 1 - i, digit] as const] : []))
       const missing = steps.filter(([level, digit]) => !this.#ready.has(stepKey(queue, level, digit)))
       if (missing.length === 0) return { exchange: names.delays.exchange(LEVELS - 1 - top), key: [...digits, names.delays.address].join('.') }
-      // by the time that they are there, the rest of the way is another
       await this.#ensureChain(queue)
       await Promise.all(missing.map(([level, digit]) => this.#ensureStep(queue, level, digit)))
+      if (since !== undefined) left = since + delay - Date.now()
     }
   }
 
