@@ -14,7 +14,11 @@ for (const url of [rabbitmq, `${rabbitmq}?ledger=all`]) {
 async function corrupt(queue: string): Promise<void> {
   const connection = await connect(rabbitmq)
   const channel = await connection.createConfirmChannel()
-  channel.sendToQueue(`jobport.${queue}`, Buffer.from('{"half":'), { type: 'torn', messageId: `torn-${Date.now()}`, persistent: true })
+  channel.sendToQueue(`jobport.${queue}`, Buffer.from('{"half":'), {
+    type: 'torn',
+    messageId: `torn-${Date.now()}`,
+    persistent: true,
+  })
   await channel.waitForConfirms()
   await connection.close()
 }

@@ -15,7 +15,8 @@ export const lives: readonly Case[] = [
     title: 'the confirmation is lost: UNCONFIRMED with the id, and adding again leaves one job that runs once',
     needs: 'durable',
     processes: true,
-    run: async ({ queue, proxy, broker, harness, work, story, completed }) => {
+    run: async (ctx) => {
+      const { queue, proxy, broker, harness, work, story, completed } = ctx
       const { proxy: between, url } = await proxy()
       const far = broker({}, harness.createDriver(url))
       const producer = far.queue(queue.name)
@@ -25,7 +26,7 @@ export const lives: readonly Case[] = [
       expect(error.id).to.equal('x')
       between.heal()
       const again = await queue.add('a', 1, { id: 'x' })
-      expect((await queue.counts()).waiting).to.equal(2)
+      expect(await waiting(ctx)).to.equal(2)
       if (!again.added) expect(again.id).to.equal('x')
       await work(() => 1)
       await completed(2)
@@ -40,8 +41,8 @@ export const lives: readonly Case[] = [
       const ids = await (ctx.harness.remote && ctx.features.durable ? killedAdds(ctx) : abandonedAdds(ctx))
       expect(ids.length, 'steps').to.be.at.least(2)
       const { queue, work, story, completed, exactly } = ctx
-      const before = await queue.counts()
-      expect(before).to.include({ waiting: ids.length, active: 0, delayed: 0 })
+      expect(await waiting(ctx)).to.equal(ids.length)
+      expect(await queue.counts()).to.include({ active: 0, delayed: 0 })
       await work(() => 1, { concurrency: 5 })
       await completed(ids.length)
       await quiet(300, 'another run', () => story.tally())
@@ -164,7 +165,7 @@ async function lateSettlements(delivery: Delivery): Promise<void> {
 
 /** SIGKILLs a producer when it has sent its n-th piece of an add, for each n, with that piece lost and with it delivered. */
 async function killedAdds(ctx: Context): Promise<string[]> {
-  const { queue, proxy, child } = ctx
+  const { proxy, child } = ctx
   const ids: string[] = []
   for (const forward of [true, false]) {
     for (let at = 1; at <= MOST_STEPS; at++) {
@@ -183,7 +184,7 @@ async function killedAdds(ctx: Context): Promise<string[]> {
       if (!killed) break
     }
   }
-  expect((await queue.counts()).waiting).to.equal(ids.length)
+  expect(await waiting(ctx)).to.equal(ids.length)
   return ids
 }
 
@@ -204,10 +205,21 @@ async function abandonedAdds(ctx: Context): Promise<string[]> {
 }
 
 /** Adding again: refused only for a job that is there. */
-async function again({ queue, features }: Context, id: string): Promise<void> {
-  const before = await queue.counts()
+async function again(ctx: Context, id: string): Promise<void> {
+  const { queue, features } = ctx
+  const before = await waiting(ctx)
   const { added } = await queue.add('a', id, { id })
-  const after = await queue.counts()
-  expect(after.waiting - before.waiting, `${id}: jobs that the second add made`).to.equal(added ? 1 : 0)
+  const after = await waiting(ctx)
+  expect(after - before, `${id}: jobs that the second add made`).to.equal(added ? 1 : 0)
   if (features.inspect) expect(await queue.get(id), id).to.include({ id, state: 'waiting' })
+}
+
+/**
+ * Waiting jobs, all of given ids. Where only these are known, what an add left behind half done may lie in the queue and be
+ * counted until a worker finds that it is no job; the list shows jobs only.
+ */
+async function waiting({ queue, features }: Context): Promise<number> {
+  if (features.inspect !== 'given') return (await queue.counts()).waiting
+  const { jobs } = await queue.list('waiting', { limit: 1_000 })
+  return jobs.length
 }

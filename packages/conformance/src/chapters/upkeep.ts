@@ -133,7 +133,7 @@ export const upkeep: readonly Case[] = [
       const gate = Promise.withResolvers<void>()
       const held = another('held')
       await work(() => gate.promise, { concurrency: 10 }, { queue: held.name })
-      await held.addMany(Array.from({ length: 15 }, (_, i) => ({ name: 'held', data: i })))
+      await held.addMany(Array.from({ length: 15 }, (_, i) => ({ name: 'held', data: i, options: { id: `held-${i}` } })))
       await counted({ active: 10, waiting: 5 }, held)
       expect(await held.purge()).to.equal(5)
       await counted({ active: 10, waiting: 0 }, held)
