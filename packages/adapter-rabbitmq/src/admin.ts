@@ -72,7 +72,7 @@ export class RabbitMQAdmin implements QueueAdmin {
 
   /** A cursor is the dead letter that came last. */
   async list(state: JobState, { limit, cursor }: { limit: number; cursor?: string }): Promise<Page> {
-    if (state !== 'dead') return this.#listLive(state as Exclude<JobState, 'dead'>, { limit, ...(cursor !== undefined && { cursor }) })
+    if (state !== 'dead') return this.#listLive(state, { limit, ...(cursor !== undefined && { cursor }) })
     return this.#read(async (letters) => {
       const left = cursor === undefined ? letters : letters.filter((letter) => markOf(letter) < cursor)
       const page = left.slice(0, limit)
@@ -103,7 +103,7 @@ export class RabbitMQAdmin implements QueueAdmin {
     }
     const buried = [...(ledger?.state.dead() ?? [])].filter(({ letter }) => letter !== undefined)
     const count = await this.#options.letters.purge()
-    await Promise.all(buried.map(({ uid }) => ledger?.append({ type: 'cleared', uid })))
+    if (ledger) await Promise.all(buried.map(({ uid }) => ledger.append({ type: 'cleared', uid })))
     return count
   }
 

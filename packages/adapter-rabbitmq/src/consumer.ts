@@ -101,13 +101,23 @@ export class RabbitMQConsumer implements Consumer {
       if (session) {
         await session.ended
         this.#lose(session)
+        this.#options.topology.forget(this.#options.queue)
         wait = SHORTEST_WAIT
       }
       if (signal.aborted || this.#stopped) return this.#retire()
-      session = await this.#open().catch((error: Error) => void this.#report(error))
+      session = await this.#tryOpen()
       if (session || signal.aborted) continue
       await pause(wait, undefined, { signal, ref: false }).catch(() => {})
       wait = Math.min(wait * 2, LONGEST_WAIT)
+    }
+  }
+
+  async #tryOpen(): Promise<Session | undefined> {
+    try {
+      return await this.#open()
+    } catch (error) {
+      this.#report(error as Error)
+      return undefined
     }
   }
 

@@ -32,7 +32,8 @@ function codeOf(error: unknown): ErrorCode {
   const { name, message } = error as Error
   const text = `${name} ${String((error as NodeJS.ErrnoException).code ?? '')} ${message}`
   if (isForeign(error)) return 'SERVER_UNSUITABLE'
-  if (AWAY.test(text)) return 'UNAVAILABLE'
+  // what it refers to has just been removed; it is declared anew
+  if (AWAY.test(text) || isMissing(error)) return 'UNAVAILABLE'
   if (DENIED.test(text)) return 'ACCESS_DENIED'
   return replyCode(error) === undefined ? 'UNAVAILABLE' : 'REJECTED'
 }

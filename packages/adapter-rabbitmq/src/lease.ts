@@ -77,7 +77,8 @@ export class Leasing {
       case 'run':
         return this.#run(hand, ledger, verdict)
       case 'drop':
-        return void (await hand.session.ack(hand.raw))
+        await hand.session.ack(hand.raw)
+        return undefined
       case 'bury': {
         const { reason, error = { name: 'Error', message: 'unknown' }, at } = verdict.dead
         return this.#bury(hand, ledger, { reason, error, at, letter: newLetter(at) })
@@ -87,7 +88,8 @@ export class Leasing {
         return this.#bury(hand, undefined, { reason: 'unknown', error, at: Date.now(), letter: newLetter(Date.now()) })
       }
       case 'busy':
-        return void handBackLater(hand, ledger)
+        void handBackLater(hand, ledger)
+        return undefined
     }
   }
 

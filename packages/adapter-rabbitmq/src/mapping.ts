@@ -107,7 +107,8 @@ export function fromWire({ content, properties }: NativeMessage): Reading {
   const given = properties.messageId as unknown
   const anonymous = typeof given !== 'string' || given === ''
   const uid = anonymous ? `${ANONYMOUS}${randomBytes(9).toString('base64url')}` : given
-  const rest = { copy: String(headers['jobport-copy'] ?? uid), anonymous, travel: readTravel(headers), ...readDead(headers) }
+  const mark = headers['jobport-copy']
+  const rest = { copy: typeof mark === 'string' ? mark : uid, anonymous, travel: readTravel(headers), ...readDead(headers) }
   try {
     const policy = typeof headers['jobport'] === 'string' ? (JSON.parse(headers['jobport']) as Record<string, unknown>) : undefined
     const priority = policy ? HIGHEST_PRIORITY - Number(properties.priority ?? HIGHEST_PRIORITY) : 0

@@ -1,4 +1,5 @@
 import { JobportError } from '@jobport/core/driver'
+import { isMissing } from './faults.ts'
 import type { Publisher, Sent, Wire } from './publisher.ts'
 import type { Topology } from './topology.ts'
 
@@ -21,8 +22,9 @@ export class Post {
     const since = Date.now()
     for (let tries = 1; ; tries++) {
       const sent = await this.#send(queue, wire, { delay, since }, signal)
+      // an exchange may have gone as well: the broker then closes the channel
+      if (sent.status !== 'stored') this.#topology.forget(queue)
       if (sent.status !== 'returned') return sent
-      this.#topology.forget(queue)
       if (tries === TRIES) return { status: 'rejected', error: new JobportError('REJECTED', `${queue}: the broker has no queue for it`) }
     }
   }
@@ -30,7 +32,7 @@ export class Post {
   /** The same for a copy of a job in hand; `delay` counts from when it is stored. Rejects if it may not be. */
   async forward(queue: string, wire: Wire, delay: number): Promise<void> {
     const sent = await this.#send(queue, wire, { delay }, AbortSignal.timeout(COPY_DEADLINE))
-    if (sent.status === 'returned') this.#topology.forget(queue)
+    if (sent.status !== 'stored') this.#topology.forget(queue)
     confirmed(sent)
   }
 
@@ -47,7 +49,8 @@ export class Post {
     try {
       return await this.#publisher.send(await this.#topology.route(queue, delay, since), wire, signal)
     } catch (error) {
-      return { status: 'rejected', error: error as JobportError }
+      const { cause } = error as JobportError
+      return cause !== undefined && isMissing(cause) ? { status: 'returned' } : { status: 'rejected', error: error as JobportError }
     }
   }
 }
