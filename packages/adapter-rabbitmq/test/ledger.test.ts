@@ -157,7 +157,9 @@ describe('Ledger', function () {
     const { epoch } = ledger
     await ledger.append(claim(ledger, 'i', 'u'))
     await clients[0]!.deleteStream(stream)
-    expect(await ledger.append(claim(ledger, 'j', 'v'))).to.deep.equal({ status: 'accepted' })
+    const unsure = await ledger.append(claim(ledger, 'j', 'v')).catch((error: unknown) => error)
+    expect(unsure).to.satisfy((answer: object) => 'status' in answer || ('code' in answer && answer.code === 'UNCONFIRMED'))
+    expect(await ledger.append(claim(ledger, 'k', 'w'))).to.deep.equal({ status: 'accepted' })
     expect(ledger.epoch).not.to.equal(epoch)
     expect(ledger.state.holder('i')).to.equal(undefined)
     expect(clients[0]!.told.filter((event) => event.startsWith('error'))).to.have.length(1)
