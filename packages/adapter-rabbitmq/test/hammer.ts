@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { JobportError } from '@jobport/core/driver'
 import { Client } from './client.ts'
 import { token } from '../src/ledger/take.ts'
 import type { Ledger } from '../src/ledger/ledger.ts'
@@ -45,14 +46,20 @@ async function work(ledger: Ledger): Promise<void> {
   else if ((await ledger.append({ type: 'end', uid, run })).status === 'ok') say({ ended: uid })
 }
 
+/** While the broker is away. */
+function passUnconfirmed(error: unknown): void {
+  if (!(error instanceof JobportError && ['UNCONFIRMED', 'UNAVAILABLE'].includes(error.code))) throw error
+}
+
 async function hammer(): Promise<void> {
   const client = new Client(url)
   const ledger = client.ledger(stream, SIZES)
   await ledger.start()
-  let stopping = false
-  process.stdin.once('data', () => (stopping = true))
+  const stopping = new AbortController()
+  process.stdin.once('data', () => stopping.abort())
   const hand = async (): Promise<void> => {
-    while (!stopping) await [add, work, work, remove][Math.floor(Math.random() * 4)]!(ledger)
+    while (!stopping.signal.aborted)
+      await [add, work, work, remove][Math.floor(Math.random() * 4)]!(ledger).catch(passUnconfirmed)
   }
   await Promise.all(Array.from({ length: 8 }, hand))
   await client.close()

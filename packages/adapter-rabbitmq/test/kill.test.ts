@@ -25,7 +25,7 @@ class Crowd {
   add(): void {
     const member = spawn(process.execPath, [PROGRAM, this.#url, this.#stream], { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#members.add(member)
-    createInterface(member.stdout!).on('line', (line) => this.said.push(JSON.parse(line) as Said))
+    createInterface(member.stdout).on('line', (line) => this.said.push(JSON.parse(line) as Said))
   }
 
   /** Resolves once they have said so much more, whoever said it. */
@@ -135,5 +135,19 @@ describe('Ledger under kills', function () {
     await crowd.says(500)
     await crowd.stop()
     await expectIntact(observer)
+  })
+
+  it('ends waits in time while the broker stands still, and works on after', async () => {
+    const ledger = await observe()
+    await broker.pause()
+    const began = Date.now()
+    const entry = { type: 'claim', id: 'i', uid: 'u', copy: 'c', seen: ledger.seen } as const
+    const unsure = await ledger.append(entry, { signal: AbortSignal.timeout(300) }).catch((error: unknown) => error)
+    expect(unsure).to.include({ code: 'UNCONFIRMED' })
+    expect(Date.now() - began).to.be.lessThan(3_000)
+    await broker.resume()
+    const answer = await ledger.append(entry)
+    expect(answer).to.deep.equal({ status: 'accepted' })
+    expect(ledger.state.counts().waiting).to.equal(1)
   })
 })
