@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { Entry } from '../src/ledger/entries.ts'
 
 /** One message of a log, and how long after the one before it is written, ms. */

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { fold } from '../src/ledger/fold.ts'
 import { Loader } from '../src/ledger/loader.ts'
 import { digest } from '../src/ledger/snapshot.ts'

@@ -1,54 +1,17 @@
 import { expect } from 'chai'
-import { openBroker, type RunningBroker } from '@jobport/brokers'
-import { Client } from './client.ts'
-import type { Ledger } from '../src/ledger/ledger.ts'
+import { claim, expectSame, useLedgers } from './ledgers.ts'
+import type { Client } from './client.ts'
 import type { LedgerOptions } from '../src/ledger/api.ts'
-import type { Claim } from '../src/ledger/entries.ts'
+import type { Ledger } from '../src/ledger/ledger.ts'
 
 const usable = (): boolean => true
 
-function claim(ledger: Ledger, id: string, uid: string, more: Partial<Claim> = {}): Claim {
-  return { type: 'claim', id, uid, copy: `${uid}-1`, seen: ledger.seen, ...more }
-}
-
 describe('Ledger', function () {
   this.timeout(30_000)
-  let broker: RunningBroker
-  let clients: Client[] = []
-  let stream: string
-
-  before(async () => (broker = await openBroker('rabbitmq')))
-  after(() => broker.close())
-  beforeEach(() => (stream = `ledger.${crypto.randomUUID()}`))
-  afterEach(async () => {
-    await clients[0]?.deleteStream(stream).catch(() => undefined)
-    await Promise.all(clients.map((client) => client.close()))
-    clients = []
-  })
-
-  function client(): Client {
-    const made = new Client(broker.url)
-    clients.push(made)
-    return made
-  }
-
-  async function open(options: Partial<LedgerOptions> = {}): Promise<Ledger> {
-    const ledger = client().ledger(stream, options)
-    await ledger.start()
-    return ledger
-  }
-
-  async function expectSame(...ledgers: readonly Ledger[]): Promise<void> {
-    for (let tries = 0; tries < 100; tries++) {
-      await Promise.all(ledgers.map((ledger) => ledger.sync()))
-      // snapshots may move on meanwhile
-      const [first, ...rest] = ledgers.map(({ seen }) => seen)
-      if (rest.some((seen) => seen !== first)) continue
-      expect(new Set(ledgers.map(({ state }) => state.digest())).size).to.equal(1)
-      return
-    }
-    expect.fail(`the ledgers never stood still: ${ledgers.map(({ seen }) => seen)}`)
-  }
+  const fixture = useLedgers()
+  const { clients } = fixture
+  const client = (): Client => fixture.client()
+  const open = (options?: Partial<LedgerOptions>): Promise<Ledger> => fixture.open(options)
 
   it('is founded once, however many start at the same time', async () => {
     const ledgers = await Promise.all(Array.from({ length: 5 }, () => open()))
@@ -156,8 +119,10 @@ describe('Ledger', function () {
     const ledger = await open()
     const { epoch } = ledger
     await ledger.append(claim(ledger, 'i', 'u'))
-    await clients[0]!.deleteStream(stream)
-    expect(await ledger.append(claim(ledger, 'j', 'v'))).to.deep.equal({ status: 'accepted' })
+    await clients[0]!.deleteStream(fixture.stream)
+    const unsure = await ledger.append(claim(ledger, 'j', 'v')).catch((error: unknown) => error)
+    expect(unsure).to.satisfy((answer: object) => 'status' in answer || ('code' in answer && answer.code === 'UNCONFIRMED'))
+    expect(await ledger.append(claim(ledger, 'k', 'w'))).to.deep.equal({ status: 'accepted' })
     expect(ledger.epoch).not.to.equal(epoch)
     expect(ledger.state.holder('i')).to.equal(undefined)
     expect(clients[0]!.told.filter((event) => event.startsWith('error'))).to.have.length(1)
@@ -170,7 +135,7 @@ describe('Ledger', function () {
     mine!.away = true
     await mine!.cut()
     const other = await (async () => {
-      await client().deleteStream(stream)
+      await client().deleteStream(fixture.stream)
       return open()
     })()
     for (let i = 0; i < 50; i++) await other.append(claim(other, `other${i}`, `o${i}`))
@@ -183,20 +148,20 @@ describe('Ledger', function () {
   it('refuses a stream of its name with another size, and a log with newer rules', async () => {
     const ledger = await open()
     const refused = await client()
-      .ledger(stream, { retention: 20_000_000 })
+      .ledger(fixture.stream, { retention: 20_000_000 })
       .start()
       .catch((error: unknown) => error)
     expect(refused).to.include({ code: 'SERVER_UNSUITABLE' })
     const channel = await clients[0]!.channel()
-    channel.sendToQueue(stream, Buffer.from('no message of ours'))
+    channel.sendToQueue(fixture.stream, Buffer.from('no message of ours'))
     await ledger.sync()
-    channel.sendToQueue(stream, Buffer.from(JSON.stringify([99, ledger.epoch, 'newer', 1, 0, -1, 0, [['unheard-of']]])))
+    channel.sendToQueue(fixture.stream, Buffer.from(JSON.stringify([99, ledger.epoch, 'newer', 1, 0, -1, 0, [['unheard-of']]])))
     await channel.waitForConfirms()
     const stopped = await ledger.sync().catch((error: unknown) => error)
     expect(stopped).to.be.an('error').and.to.have.property('code').that.is.oneOf(['SERVER_UNSUITABLE', 'CLOSED'])
     expect(
       await client()
-        .ledger(stream)
+        .ledger(fixture.stream)
         .start()
         .catch((error: unknown) => error),
     ).to.include({ code: 'SERVER_UNSUITABLE' })
@@ -215,68 +180,4 @@ describe('Ledger', function () {
     expect(await left).to.include({ code: 'CLOSED' })
     expect(await ledger.sync().catch((error: unknown) => error)).to.include({ code: 'CLOSED' })
   })
-
-  it('keeps every live claim while the log is cut off behind it', async () => {
-    const sizes = { retention: 3_000_000, segment: 300_000, memory: 1_000, snapshotEvery: 1_000 }
-    const [a, b, sleeper] = [await open(sizes), await open(sizes), await open(sizes)]
-    await a.append(claim(a, 'old', 'u', { body: 'kept' }))
-    await sleeper.sync()
-    clients[2]!.away = true
-    await clients[2]!.cut()
-    for (let round = 0; round < 60; round++) {
-      await Promise.all(
-        Array.from({ length: 500 }, async (_, i) => {
-          const uid = `${round}.${i}`
-          const ledger = i % 2 === 0 ? a : b
-          await ledger.append(claim(ledger, uid, uid, { body: 'x'.repeat(100) }))
-          await ledger.append({ type: 'remove', id: uid })
-          await ledger.append({ type: 'dropped', uid, copy: `${uid}-1` })
-        }),
-      )
-    }
-    const first = await firstOffset(clients[0]!, stream)
-    expect(first).to.be.greaterThan(0)
-    const starter = await open(sizes)
-    expect(starter.state.holder('old')).to.include({ uid: 'u', body: 'kept' })
-    clients[2]!.away = false
-    expect(await sleeper.append(claim(sleeper, 'old', 'v'))).to.deep.equal({ status: 'stale' })
-    expect(await sleeper.append(claim(sleeper, 'old', 'v'))).to.deep.equal({ status: 'duplicate', uid: 'u' })
-    await expectSame(a, b, sleeper, starter)
-    expect(clients.flatMap(({ told }) => told).filter((event) => event.startsWith('error'))).to.deep.equal([])
-  })
-
-  it('starts with 100,000 live ids in under two seconds', async () => {
-    const writer = await open()
-    for (let from = 0; from < 100_000; from += 10_000) {
-      await Promise.all(
-        Array.from({ length: 10_000 }, (_, i) =>
-          writer.append(claim(writer, `order:${from + i}`, crypto.randomUUID(), { body: 'x'.repeat(200) })),
-        ),
-      )
-    }
-    const starter = client().ledger(stream)
-    const [began, cpu] = [performance.now(), process.cpuUsage()]
-    await starter.start()
-    const took = performance.now() - began
-    const { user, system } = process.cpuUsage(cpu)
-    console.log(
-      `      ${Math.round(took)} ms, of which ${Math.round((user + system) / 1_000)} ms CPU, at ${starter.seen} entries`,
-    )
-    expect(starter.state.counts().waiting).to.equal(100_000)
-    // the machine may have other work
-    expect((user + system) / 1_000).to.be.lessThan(2_000)
-    await expectSame(writer, starter)
-  })
 })
-
-async function firstOffset(client: Client, stream: string): Promise<number> {
-  const channel = await client.channel()
-  await channel.prefetch(1)
-  const { promise, resolve } = Promise.withResolvers<number>()
-  await channel.consume(stream, (message) => resolve(Number(message?.properties.headers?.['x-stream-offset'])), {
-    arguments: { 'x-stream-offset': 'first' },
-  })
-  const offset = await promise
-  await channel.close()
-  return offset
-}

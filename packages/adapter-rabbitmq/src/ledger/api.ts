@@ -27,7 +27,7 @@ export interface LedgerApi {
 
   /**
    * Resolves with the log's answer, once read back; sent again over reconnects. Rejects with `UNAVAILABLE` (nothing
-   * was appended), `UNCONFIRMED` (it may have been), or `CLOSED`.
+   * was appended), `UNCONFIRMED` (it may have been), `REJECTED` (a claim that has no room), or `CLOSED`.
    */
   append<E extends Entry>(entry: E, options?: AppendOptions): Promise<AnswerTo<E>>
   /** Resolves once everything that was in the log is folded here. */

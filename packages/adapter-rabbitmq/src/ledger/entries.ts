@@ -42,7 +42,10 @@ export interface Claim {
   readonly dueAt?: number
   /** The dead letter that is redriven. Without it the life is a new one. */
   readonly from?: { readonly uid: string; readonly letter: string }
-  /** The job for `get` and `list`, opaque to the ledger, kept by every follower as long as the life lasts. */
+  /**
+   * The job for `get` and `list`, opaque to the ledger. At most 4 Mi characters. Every follower holds it in memory, and
+   * every snapshot carries it, as long as the life lasts; all of them must fit into a quarter of the retention.
+   */
   readonly body?: string
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JobportError } from '@jobport/core/driver'
-import { toLedgerError } from './faults.ts'
+import { toLedgerError, within } from './faults.ts'
 import { Follower, type Folded } from './follower.ts'
 import { Outbox, type Item, type Sender } from './outbox.ts'
 import { Snapshots } from './snapshots.ts'
@@ -8,10 +8,12 @@ import { take } from './take.ts'
 import { View } from './view.ts'
 import { Waits } from './waits.ts'
 import type { AppendOptions, InHand, LedgerApi, LedgerListener, LedgerOptions, StateView, TakeOptions, Verdict } from './api.ts'
-import type { Answer, AnswerTo, Entry, Start } from './entries.ts'
+import type { Answer, AnswerTo, Claim, Entry, Start } from './entries.ts'
 import type { Fate } from './records.ts'
 import type { Session } from './session.ts'
 
+/** Characters of a claim's body. */
+export const MOST_BODY: number = 4 * 1_048_576
 /** Longest wait for an answer, ms, unless the caller says otherwise. */
 const PATIENCE = 10_000
 /** Nothing was read for so long although something was sent, ms: the session is lost. */
@@ -35,6 +37,7 @@ export class Ledger implements LedgerApi {
   readonly #snapshots: Snapshots
   readonly #closing = new AbortController()
   #session: Session | undefined
+  #started: Promise<void> | undefined
   #following: Promise<void> | undefined
   #epoch = ''
 
@@ -66,9 +69,18 @@ export class Ledger implements LedgerApi {
 
   async start(): Promise<void> {
     if (this.#closing.signal.aborted) throw this.#closed()
-    if (this.#following) return
-    const session = await this.#connect(Date.now() + PATIENCE)
-    this.#following ??= this.#follow(session)
+    this.#started ??= this.#begin()
+    await this.#started
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      const session = await this.#connect(Date.now() + PATIENCE)
+      this.#following = this.#follow(session)
+    } catch (error) {
+      this.#started = undefined
+      throw error
+    }
   }
 
   async close(): Promise<void> {
@@ -76,7 +88,8 @@ export class Ledger implements LedgerApi {
     this.#outbox.suspend()
     this.#outbox.fail(this.#closed())
     await this.#session?.close()
-    await this.#following
+    // one that is just connecting ends by itself
+    await within(500, 'close', Promise.resolve(this.#following)).catch(() => undefined)
   }
 
   async append<E extends Entry>(entry: E, { signal }: AppendOptions = {}): Promise<AnswerTo<E>> {
@@ -117,7 +130,7 @@ export class Ledger implements LedgerApi {
   ): Promise<Read> {
     const { signal, payload, folded } = options
     if (this.#closing.signal.aborted) throw this.#closed()
-    if (entry.type === 'claim' && this.#follower.state.size > this.#retention / 4) throw this.#full()
+    if (entry.type === 'claim') this.#refuse(entry)
     const { promise, resolve, reject } = Promise.withResolvers<Read>()
     const settle = (answer: Answer, at: number): void => {
       folded?.()
@@ -184,6 +197,8 @@ export class Ledger implements LedgerApi {
     this.#outbox.resume(this.#sender(session))
     this.#snapshots.check()
     const watch = setInterval(() => {
+      // while all but snapshots is held back nothing may be folded
+      this.#snapshots.check()
       const { oldest = Infinity } = this.#outbox
       const since = Date.now() - SILENCE
       if (oldest < since && session.lastRead < since) session.fail(new Error('nothing of what was appended can be read'))
@@ -259,9 +274,14 @@ export class Ledger implements LedgerApi {
     return new JobportError('CLOSED', `ledger ${this.#stream} is closed`)
   }
 
-  #full(): JobportError {
-    const { holders } = this.#follower.state
-    return new JobportError('REJECTED', `ledger ${this.#stream} is full at ${holders.size} live jobs: give it a larger size`)
+  /** A snapshot must fit into the log four times; a message must not take the channel down. */
+  #refuse({ id, body = '' }: Claim): void {
+    const { holders, size } = this.#follower.state
+    const what = `ledger ${this.#stream}`
+    if (body.length > MOST_BODY)
+      throw new JobportError('REJECTED', `${what}: a job of ${body.length} characters, more than ${MOST_BODY}`, { id })
+    if (size + body.length <= this.#retention / 4) return
+    throw new JobportError('REJECTED', `${what} is full at ${holders.size} live jobs: give it a larger size`, { id })
   }
 }
 

@@ -3,9 +3,6 @@ import { Session, type From, type LogRecord, type StreamOptions } from './sessio
 import { encodeBatch } from './wire.ts'
 import { within } from './faults.ts'
 
-/** A log shorter than this is read from its beginning. */
-const SHORT = 2_000
-
 /** The message by which a process says `open`; read back, it has read everything before. A writer of its own, used once. */
 export function openingBatch(writer: string, epoch: string, memory: number): Batch {
   const entries = [{ type: 'open', epoch, memory }] as const
@@ -18,8 +15,11 @@ export function openingBatch(writer: string, epoch: string, memory: number): Bat
  */
 export async function locate(options: StreamOptions, opening: Batch): Promise<number | 'first'> {
   let record = await peek(options, 'last', opening)
-  for (let back = 1; record.offset > SHORT && knowsNothing(record); back *= 2) {
-    record = await peek(options, Math.max(0, record.offset - back))
+  for (let back = 1; record.offset > 0 && knowsNothing(record); back *= 2) {
+    const from = Math.max(0, record.offset - back)
+    record = await peek(options, from)
+    // what came before is cut off
+    if (record.offset > from + 1) break
   }
   const known = record.batch?.snapshot ?? -1
   return known < 0 ? 'first' : known

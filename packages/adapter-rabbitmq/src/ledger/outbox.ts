@@ -42,6 +42,9 @@ export class Outbox {
   readonly writer: string = crypto.randomUUID().slice(0, 18)
   #seq = 0
   #waiting: Item[] = []
+  /** Pieces of a snapshot: they share the way with the others, a message each in turn. */
+  #pieces: Item[] = []
+  #pieceIsNext = false
   readonly #sent = new Map<number, Sent>()
   #sender: Sender | undefined
   #scheduled = false
@@ -49,15 +52,18 @@ export class Outbox {
   add(item: Item): void {
     if (this.#waiting.length >= MOST_WAITING)
       return item.fail(new JobportError('UNAVAILABLE', 'too many entries wait for the ledger'))
-    this.#waiting.push(item)
+    if (isSnapshot(item)) this.#pieces.push(item)
+    else this.#waiting.push(item)
     this.#schedule()
   }
 
   /** Waiting only: it is taken back, nothing was appended. Answers whether it was. */
   retract(item: Item): boolean {
-    const at = this.#waiting.indexOf(item)
-    if (at >= 0) this.#waiting.splice(at, 1)
-    return at >= 0
+    for (const queue of [this.#waiting, this.#pieces]) {
+      const at = queue.indexOf(item)
+      if (at >= 0) return queue.splice(at, 1).length > 0
+    }
+    return false
   }
 
   /** Epoch ms of the oldest message that was not read back. */
@@ -110,7 +116,7 @@ export class Outbox {
   fail(error: JobportError): void {
     const items = [...this.#sent.values()].flatMap(({ items }) => items)
     this.#sent.clear()
-    for (const item of [...items, ...this.#waiting.splice(0)]) if (!item.done) item.fail(error)
+    for (const item of [...items, ...this.#waiting.splice(0), ...this.#pieces.splice(0)]) if (!item.done) item.fail(error)
   }
 
   #renew(items: readonly Item[], unconfirmed: readonly Entry['type'][]): void {
@@ -125,7 +131,7 @@ export class Outbox {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#waiting.length === 0) return
+    if (this.#scheduled || this.#waiting.length + this.#pieces.length === 0) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
@@ -157,20 +163,18 @@ export class Outbox {
     }
   }
 
-  /** The next message: one piece of a snapshot, or as much as goes into one. */
+  /** The next message: a piece of a snapshot, or as many entries as go into one. */
   #take(held: boolean): Item[] {
-    if (held) {
-      const at = this.#waiting.findIndex(isSnapshot)
-      return at < 0 ? [] : this.#waiting.splice(at, 1)
-    }
+    this.#pieceIsNext = !this.#pieceIsNext
+    if (this.#pieces.length > 0 && (this.#pieceIsNext || held || this.#waiting.length === 0)) return this.#pieces.splice(0, 1)
+    if (held) return []
     let [count, bytes] = [0, 0]
-    for (const item of this.#waiting) {
-      if (isSnapshot(item)) break
-      bytes += item.size
+    for (const { size } of this.#waiting) {
+      bytes += size
       if (count === MOST_ENTRIES || (count > 0 && bytes > MOST_BYTES)) break
       count++
     }
-    return this.#waiting.splice(0, Math.max(1, count))
+    return this.#waiting.splice(0, count)
   }
 }
 

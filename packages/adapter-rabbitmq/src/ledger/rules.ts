@@ -133,7 +133,7 @@ export const rules: Rules = {
   begin: (state, _: Begin, { number, offset, writer, at }) => {
     const { writing } = state.head
     if (writing && at - writing.at < ABANDONED) return REFUSED
-    state.head = { ...state.head, writing: { writer, of: offset, number, at, next: 0 } }
+    state.head = { ...state.head, writing: { writer, of: offset, number, lives: state.holders.size, at, next: 0 } }
     for (const [id, { until }] of state.windows) if (until + SKEW < at) state.windows.delete(id)
     return OK
   },
@@ -142,7 +142,7 @@ export const rules: Rules = {
     const { writing, ...head } = state.head
     if (!writing || writing.of !== of || writing.writer !== writer || writing.next !== index) return REFUSED
     state.head = last
-      ? { ...head, snapshot: of, snapshotCount: writing.number }
+      ? { ...head, snapshot: of, snapshotCount: writing.number, snapshotLives: writing.lives }
       : { ...head, writing: { ...writing, at, next: index + 1 } }
     return OK
   },

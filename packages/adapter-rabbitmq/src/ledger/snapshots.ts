@@ -24,7 +24,7 @@ export class Snapshots {
   /** Of a refusal, epoch ms: another one writes. */
   #refused = 0
 
-  /** At the latest after `every` entries (or as many as there are live ids, if more) or `tail` bytes. */
+  /** At the latest after `every` entries (or half as many as lives were in the last one, if more) or `tail` bytes. */
   constructor(log: SnapshotLog, every: number, tail: number) {
     this.#log = log
     this.#every = every
@@ -41,9 +41,9 @@ export class Snapshots {
   }
 
   #due(): boolean {
-    const { head, holders } = this.#log.state
+    const { head } = this.#log.state
     if (head.writing && Date.now() - head.writing.at < 10_000) return false
-    return head.count - head.snapshotCount >= Math.max(this.#every, holders.size) || this.#log.tail >= this.#tail
+    return head.count - head.snapshotCount >= Math.max(this.#every, head.snapshotLives / 2) || this.#log.tail >= this.#tail
   }
 
   async #write(): Promise<void> {

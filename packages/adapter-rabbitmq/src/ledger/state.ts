@@ -19,8 +19,9 @@ export interface Window {
 export interface Writing {
   readonly writer: string
   readonly of: number
-  /** Number of its `begin`. */
+  /** Number of its `begin`, and how many were live then. */
   readonly number: number
+  readonly lives: number
   readonly at: number
   readonly next: number
 }
@@ -31,15 +32,17 @@ export interface Head {
   memory: number
   /** Entries folded. */
   count: number
-  /** Offset and number of the entry at which the newest complete snapshot began; -1 and 0 without one. */
+  /** Offset at which the newest complete snapshot began; -1 without one. */
   snapshot: number
+  /** Number of the entry at which it began, and how many were live then. */
   snapshotCount: number
+  snapshotLives: number
   writing?: Writing
 }
 
 /** What the log says of all jobs. Only `fold` changes it; records are never changed but replaced, so that they can be kept. */
 export class State {
-  head: Head = { epoch: '', memory: 0, count: 0, snapshot: -1, snapshotCount: 0 }
+  head: Head = { epoch: '', memory: 0, count: 0, snapshot: -1, snapshotCount: 0, snapshotLives: 0 }
   readonly writers: Map<string, Mark> = new Map()
   /** By uid, in order of their first entries. */
   readonly standing: Map<string, Life | Tomb | Dead> = new Map()

@@ -76,12 +76,14 @@ function readBatch(value: unknown): Batch | undefined {
 
 function fromRow(row: unknown): Entry | undefined {
   if (!Array.isArray(row)) return undefined
-  const [type, ...values] = row as unknown[]
+  const values = row as unknown[]
+  const type = values[0]
   const names = typeof type === 'string' ? fields.get(type) : undefined
   if (!names) return undefined
   const entry: Record<string, unknown> = { type }
-  for (const [i, [name, kind]] of names.entries()) {
-    const value = values[i] ?? undefined
+  let at = 0
+  for (const [name, kind] of names) {
+    const value = values[++at] ?? undefined
     if (!fits(value, kind)) return undefined
     if (value !== undefined) entry[name] = value
   }
