@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { openBroker, type RunningBroker } from '@jobport/brokers'
 import { Client } from './client.ts'
 import { SIZES, type Said } from './hammer.ts'
+import { expectSame } from './ledgers.ts'
 import type { Ledger } from '../src/ledger/ledger.ts'
 
 const PROGRAM = join(import.meta.dirname, 'hammer.ts')
@@ -104,12 +105,7 @@ describe('Ledger under kills', function () {
     expect(lost).to.deep.equal([])
     for (const uid of uids('ended')) expect(observer.state.fate(uid)).to.include({ why: 'ended' })
     for (const uid of uids('removed')) expect(observer.state.fate(uid)).to.include({ why: 'removed' })
-    const starter = await observe()
-    await observer.sync()
-    await starter.sync()
-    await observer.sync()
-    expect(starter.seen).to.equal(observer.seen)
-    expect(starter.state.digest()).to.equal(observer.state.digest())
+    await expectSame(observer, await observe())
   }
 
   it('holds every promise while its writers are killed and stopped', async () => {
