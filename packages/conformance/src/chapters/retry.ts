@@ -196,7 +196,7 @@ export const retry: readonly Case[] = [
     run: async ({ queue, work, story, completed, counted }) => {
       const worker = await work(() => new Promise(() => {}))
       await queue.add('a', 1, { attempts: 2 })
-      await counted({ active: 1 })
+      await until(() => story.of('active').length === 1, 'a start', () => story.tally())
       await worker.stop({ timeout: 20 })
       await counted({ waiting: 1, active: 0 })
       await work(() => 1)
