@@ -4,10 +4,17 @@ import { defineConfig, type OxlintOverride } from 'oxlint'
 function imports(files: string, allowed: string[], forbidden: string[]): OxlintOverride {
   const ours = {
     group: ['@jobport/*', '@jobport/*/*', ...allowed.map((name) => `!${name}`)],
-    message: allowed.length === 0 ? 'Core imports no other package of ours.' : `Of ours, this file imports ${allowed.join(' and ')} only.`,
+    message:
+      allowed.length === 0
+        ? 'Core imports no other package of ours.'
+        : `Of ours, this file imports ${allowed.join(' and ')} only.`,
   }
+  const insides = { group: ['**/src/**', '**/dist/**'], message: 'Other packages are imported by name.' }
   const others = { group: forbidden, message: 'inversify is for inversify.ts, commander for cli.ts.' }
-  return { files: [files], rules: { 'no-restricted-imports': ['error', { patterns: forbidden.length === 0 ? [ours] : [ours, others] }] } }
+  return {
+    files: [files],
+    rules: { 'no-restricted-imports': ['error', { patterns: [ours, insides, ...(forbidden.length > 0 ? [others] : [])] }] },
+  }
 }
 
 const INVERSIFY = ['inversify', './inversify.ts', '../inversify.ts']
@@ -22,7 +29,7 @@ export default defineConfig({
     eqeqeq: ['error', 'always', { null: 'ignore' }],
     'max-depth': ['error', { max: 3 }],
     'max-lines': ['error', { max: 300 }],
-    'no-unused-vars': ['error', { argsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' }],
+    'no-unused-vars': ['error', { argsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     'no-var': 'error',
     'prefer-const': 'error',
     'import/first': 'error',
@@ -42,6 +49,7 @@ export default defineConfig({
     // what the compiler checks already, and matters of taste
     'consistent-return': 'off',
     'no-shadow': 'off',
+    'promise/always-return': 'off',
     'typescript/consistent-return': 'off',
     'typescript/no-unnecessary-type-conversion': 'off',
     'typescript/no-unnecessary-type-parameters': 'off',

@@ -30,10 +30,9 @@ export async function openFromEnvironment(recipe: Recipe): Promise<RunningBroker
 /** The environment names a broker that cannot be used. */
 export class NamedBrokerError extends Error {}
 
-function parse(url: string, variable: string): URL {
-  try {
-    return new URL(url)
-  } catch {
-    throw new NamedBrokerError(`${variable} is not a URL`)
-  }
+/** `me:secret` is a URL too, of no host: whatever listens on this machine's usual port is not what it names. */
+function parse(text: string, variable: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url?.hostname) throw new NamedBrokerError(`${variable} is not a URL with a host`)
+  return url
 }

@@ -3,8 +3,9 @@ import { step } from './step.ts'
 // Everything that can be judged without running a job. All steps run, so that one look shows all that is wrong.
 
 const steps: [title: string, command: string][] = [
-  ['code blocks of the documents', 'node scripts/code-blocks.ts'],
   ['types', 'tsc -b'],
+  ['code blocks of the documents', 'node scripts/code-blocks.ts'],
+  ['case ids in the documents', 'node scripts/case-ids.ts'],
   ['lint', 'oxlint'],
   ['format', 'biome format'],
   ['budgets', 'node scripts/budgets.ts'],

@@ -17,12 +17,19 @@ type Module = string[]
 
 rmSync(FOLDER, { recursive: true, force: true })
 mkdirSync(FOLDER, { recursive: true })
-const files = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md', 'examples/**/*.md'], { exclude: ['**/node_modules'] })
+const files = globSync(['*.md', 'docs/**/*.md', '{packages/*,brokers}/README.md', 'examples/**/*.md'], {
+  exclude: ['**/node_modules'],
+})
 const blocks = files.flatMap(readBlocks).filter(({ language }) => language === 'ts' || language === 'typescript')
 const names = new Map<string, string>()
 for (const module of Map.groupBy(blocks, firstOf).values()) write(module)
 const { stdout, status } = spawnSync('tsc -p tsconfig.docs.json --pretty false', { shell: true, encoding: 'utf8' })
-console.log(stdout.replaceAll(/^\.cache\/code-blocks\/([\w.-]+)\((\d+),(\d+)\)/gm, (_, name: string, line, column) => `${names.get(name)}:${line}:${column}`))
+console.log(
+  stdout.replaceAll(
+    /^\.cache\/code-blocks\/([\w.-]+)\((\d+),(\d+)\)/gm,
+    (_, name: string, line, column) => `${names.get(name)}:${line}:${column}`,
+  ),
+)
 console.log(`${blocks.length} blocks of ${files.length} documents`)
 process.exitCode = status === 0 ? 0 : 1
 

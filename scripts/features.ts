@@ -40,7 +40,10 @@ async function table(): Promise<string> {
   const drivers = await Promise.all(Object.values(BROKERS).map((url) => createDriver(url)))
   const all = drivers.map(({ features }) => features)
   await Promise.all(drivers.map((driver) => driver.close()))
-  const lines = [['', ...Object.keys(BROKERS)], ['---', ...all.map(() => '---')]]
+  const lines = [
+    ['', ...Object.keys(BROKERS)],
+    ['---', ...all.map(() => '---')],
+  ]
   for (const key of Object.keys(ROWS) as (keyof Features)[]) lines.push(row(key, all))
   return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('')
 }
@@ -60,7 +63,13 @@ function reach(value: false | 'given' | 'all'): string {
 }
 
 function duration(ms: number): string {
-  const units = [['year', 365 * 86_400_000], ['day', 86_400_000], ['hour', 3_600_000], ['min', 60_000], ['s', 1_000]] as const
+  const units = [
+    ['year', 365 * 86_400_000],
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['min', 60_000],
+    ['s', 1_000],
+  ] as const
   const [unit, size] = units.find(([, length]) => ms >= length) ?? ['ms', 1]
   const count = Math.round(ms / size)
   return `${count} ${unit}${unit.length > 3 && count !== 1 ? 's' : ''}`

@@ -1,5 +1,6 @@
 import { JobportError, type Consumer, type Delivery, type Json } from '@jobport/core/driver'
 import { WaitingError } from 'bullmq'
+import { once } from 'node:events'
 import { within } from './deadline.ts'
 import { isLeaseLost, toJobportError } from './faults.ts'
 import { LeasedJob } from './leased-job.ts'
@@ -18,10 +19,10 @@ export interface ConsumerOptions {
 
 const LONGEST_PULSE = 5_000
 const READY_DEADLINE = 4_500
-const RETURN_DEADLINE = 2_500
-const CLOSE_DEADLINE = 1_500
+const RETURN_DEADLINE = 1_700
+const CLOSE_DEADLINE = 900
 const PAUSE_DEADLINE = 5_000
-const QUIET_DEADLINE = 2_000
+const QUIET_DEADLINE = 1_500
 
 /** A BullMQ worker whose jobs core runs. */
 export class BullMQConsumer implements Consumer {
@@ -67,8 +68,8 @@ export class BullMQConsumer implements Consumer {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    const retired = within(PAUSE_DEADLINE, 'pausing', this.#worker.retire()).catch(() => {})
-    void retired.then(() => {
+    const retired = Promise.race([this.#worker.retire(), once(this.#closing.signal, 'abort')])
+    void within(PAUSE_DEADLINE, 'pausing', retired).catch(() => {}).then(() => {
       this.#paused = true
       this.#retire()
     })

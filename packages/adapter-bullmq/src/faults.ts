@@ -33,7 +33,7 @@ export function isRefusal(error: unknown): boolean {
 
 /** Trouble that may pass by itself: the connection, or a server that serves no writes now. */
 export function isPassing(error: unknown): boolean {
-  return codeOf(error) === 'UNAVAILABLE' || /^OOM/.test((error as Error).message)
+  return codeOf(error) === 'UNAVAILABLE' || (error as Error).message.startsWith('OOM')
 }
 
 /** BullMQ found the lease missing or another's, the job gone or elsewhere. */

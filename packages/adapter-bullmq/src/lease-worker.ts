@@ -3,7 +3,7 @@ import { InFlight } from './in-flight.ts'
 import { markUnreadable } from './mapping.ts'
 import type { Ledger } from './ledger.ts'
 
-export type NativeJob = Job<unknown, unknown, string>
+export type NativeJob = Job<unknown, unknown>
 
 /** What a plain worker of the queue writes on a job that it found stalled too often. The crash limit is core's. */
 const STALLED_TOO_OFTEN = 'job stalled more than allowable limit'

@@ -148,11 +148,8 @@ export class LeasedJob implements Delivery {
       } catch (error) {
         // the move is done; the job that BullMQ fetched along with it cannot be parsed
         if (error instanceof SyntaxError) return (await worker.salvage(this.#job.token!)) as T | undefined
-        if (isLeaseLost(error)) {
-          if (await this.#isSettled(outcome)) return undefined
-          this.#lost.abort(this.#leaseLost(error))
-          throw this.#leaseLost(error)
-        }
+        if (isLeaseLost(error) && (await this.#isSettled(outcome))) return undefined
+        if (isLeaseLost(error)) throw this.#gone(error)
         if (!isPassing(error) || signal.aborted) throw toJobportError(error, 'settling')
         worker.renew(this.#job)
         this.#job.stacktrace = [...traces]
@@ -187,6 +184,11 @@ export class LeasedJob implements Delivery {
     const { id, dedup, addedAt } = this.message
     const left = dedup ? addedAt + dedup.ttl - Date.now() : 0
     return left > 0 && isOurs(this.#job) && hasGivenId(this.message) ? { id, left } : undefined
+  }
+
+  #gone(cause: unknown): JobportError {
+    this.#lost.abort(this.#leaseLost(cause))
+    return this.#leaseLost(cause)
   }
 
   #leaseLost(cause?: unknown): JobportError {

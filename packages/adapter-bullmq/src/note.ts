@@ -15,7 +15,7 @@ export interface Note {
 /** Anyone can write to the broker: what is no note counts as none. */
 export function readNote(value: unknown): Note {
   const parsed = typeof value === 'string' ? parse(value) : value
-  return typeof parsed === 'object' && parsed !== null ? (parsed as Note) : {}
+  return typeof parsed === 'object' && parsed !== null ? parsed : {}
 }
 
 function parse(text: string): unknown {

@@ -34,9 +34,9 @@ end
 local function live(id)
   local holder = call('GET', base .. 'de:' .. id)
   for _, uid in ipairs({ holder or id, id }) do
-    local deid = call('HGET', base .. uid, 'deid') or uid
     local found = state(uid)
-    if deid == id and (found == 'waiting' or found == 'delayed' or found == 'active') then return uid, found end
+    local isLive = found == 'waiting' or found == 'delayed' or found == 'active'
+    if isLive and (call('HGET', base .. uid, 'deid') or uid) == id then return uid, found end
   end
 end
 `

@@ -18,15 +18,18 @@ export interface Server {
 /** Refuses, with `SERVER_UNSUITABLE`, a server that would lose jobs or cannot keep them. */
 export async function inspectServer(client: Redis | Cluster): Promise<Server> {
   const info = await ask(client.info())
-  const product = /^(valkey|redis)_version:([\d.]+)/m
-  const valkey = /^valkey_version:([\d.]+)/m.exec(info)
-  const [, name = 'redis', redisVersion = 'of unknown version'] = product.exec(info) ?? []
-  const version = valkey ? `valkey ${valkey[1]}` : `${name} ${redisVersion}`
-  const [major = 0, minor = 0] = (/^redis_version:([\d.]+)/m.exec(info)?.[1] ?? '').split('.').map(Number)
+  return judge(info, policyIn(info) ?? (await askPolicy(client)))
+}
+
+/** `info` is empty and `policy` absent where this user may not ask. Throws `SERVER_UNSUITABLE`. */
+export function judge(info: string, policy: string | undefined): Server {
+  const redis = /^redis_version:([\d.]+)/m.exec(info)?.[1]
+  const valkey = /^valkey_version:([\d.]+)/m.exec(info)?.[1]
+  const version = valkey ? `valkey ${valkey}` : `redis ${redis ?? 'of unknown version'}`
+  const [major = 0, minor = 0] = (redis ?? '').split('.').map(Number)
   if (info !== '' && (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1]))) {
     throw new JobportError('SERVER_UNSUITABLE', `${version}: Redis ${NEEDED.join('.')} or newer is needed`)
   }
-  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? (await askPolicy(client))
   if (policy !== undefined && policy !== 'noeviction') {
     throw new JobportError(
       'SERVER_UNSUITABLE',
@@ -34,6 +37,10 @@ export async function inspectServer(client: Redis | Cluster): Promise<Server> {
     )
   }
   return { version, isKnown: info !== '', ...(policy === undefined && { warning: unseen(version) }) }
+}
+
+function policyIn(info: string): string | undefined {
+  return /^maxmemory_policy:(\S+)/m.exec(info)?.[1]
 }
 
 /** Empty if this user may not ask. */

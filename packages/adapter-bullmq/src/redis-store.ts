@@ -1,6 +1,7 @@
 import { JobportError, type DriverListener, type Json, type ServerInfo } from '@jobport/core/driver'
-import { createRedisBackend, Queue, type BackendFactory, type IQueueBackend } from 'bullmq'
-import { Cluster, Redis } from 'ioredis'
+import { createRedisBackend, Queue, type BackendFactory } from 'bullmq'
+import { Cluster, Redis, ReplyError } from 'ioredis'
+import { once } from 'node:events'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
 import { LeaseWorker, type NativeJob } from './lease-worker.ts'
@@ -15,12 +16,24 @@ import type { ClientOptions, RedisTarget } from './target.ts'
 type Client = Redis | Cluster
 
 const CONNECT_DEADLINE = 4_500
-const backendFactory = createRedisBackend as unknown as BackendFactory<IQueueBackend>
+const backendFactory = createRedisBackend as unknown as BackendFactory
 
+/** ioredis holds the process open for so long after a disconnect that comes twice; ms. */
+const DISCONNECT = 200
 /** Producers fail fast: nothing waits for a connection, and nothing is sent twice. */
-const PRODUCER: ClientOptions = { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false }
+const PRODUCER: ClientOptions = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  disconnectTimeout: DISCONNECT,
+}
 /** Workers go on through any outage, as BullMQ demands. */
-const WORKER: ClientOptions = { enableOfflineQueue: true, maxRetriesPerRequest: null, autoResendUnfulfilledCommands: true }
+const WORKER: ClientOptions = {
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  autoResendUnfulfilledCommands: true,
+  disconnectTimeout: DISCONNECT,
+}
 
 export class RedisStore implements Store {
   readonly #settings: Settings
@@ -86,7 +99,6 @@ export class RedisStore implements Store {
       name: workerName,
       concurrency,
       autorun: false,
-      // BullMQ waits in whole seconds where it does not know the version
       skipVersionCheck: !this.#isVersionKnown,
       lockDuration,
       stalledInterval,
@@ -95,6 +107,7 @@ export class RedisStore implements Store {
       removeOnComplete: keep.completed,
       removeOnFail: keep.dead,
     }, backendFactory)
+    if (!this.#isVersionKnown) void worker.waitUntilReady().then(() => waitExactly(worker), () => {})
     return { worker, ledger: this.#ledger(client, name), ping: () => client.ping() }
   }
 
@@ -109,11 +122,14 @@ export class RedisStore implements Store {
 
   async #open(): Promise<ServerInfo> {
     const client = this.#makeProducer()
+    const over = new AbortController()
     let fault: unknown
     const onError = (error: unknown): void => void (fault = error)
     client.on('error', onError)
     try {
-      await within(CONNECT_DEADLINE, 'connecting', connected(client))
+      await within(CONNECT_DEADLINE, 'connecting', connected(client, over.signal))
+      // ioredis stays on database 0 if the server has no such one
+      if (fault instanceof ReplyError) throw fault
       const { version, isKnown, warning } = await inspectServer(client)
       if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
       if (warning) setImmediate(() => this.#listener?.error(warning))
@@ -127,10 +143,10 @@ export class RedisStore implements Store {
       return this.#server
     } catch (error) {
       this.#drop(client)
-      throw error instanceof JobportError && error.code !== 'UNAVAILABLE' ? error : toJobportError(fault ?? error, 'redis')
+      throw error instanceof JobportError && error.code !== 'UNAVAILABLE' ? error : toRefusal(fault ?? error)
     } finally {
+      over.abort()
       client.off('error', onError)
-      if (this.#producer !== client) client.on('error', () => {})
     }
   }
 
@@ -171,7 +187,9 @@ export class RedisStore implements Store {
     client.off('close', this.#onClose)
     client.off('ready', this.#onReady)
     client.off('error', this.#onError)
-    if (this.#target.kind !== 'given') client.disconnect()
+    if (this.#target.kind === 'given') return
+    client.on('error', () => {})
+    client.disconnect()
   }
 
   readonly #onClose = (): void => {
@@ -207,13 +225,26 @@ function makeWorkerClient(target: RedisTarget, options: ClientOptions): Client {
   return client.duplicate(options)
 }
 
-async function connected(client: Client): Promise<void> {
+/** BullMQ waits in whole seconds where it may not ask for the version; what we need can do better. */
+function waitExactly(worker: LeaseWorker): void {
+  const { blockingConnection } = worker.getBackend() as unknown as { blockingConnection: { capabilities: { canDoubleTimeout: boolean } } }
+  blockingConnection.capabilities.canDoubleTimeout = true
+}
+
+async function connected(client: Client, signal: AbortSignal): Promise<void> {
   if (isReady(client)) return
   if (client.status === 'wait' || client.status === 'end') return client.connect()
-  await new Promise<void>((resolve, reject) => {
-    client.once('ready', resolve)
-    client.once('end', () => reject(new Error('Connection is closed.')))
+  const ended = once(client, 'end', { signal }).then(() => {
+    throw new Error('Connection is closed.')
   })
+  await Promise.race([once(client, 'ready', { signal }), ended])
+}
+
+/** What a first connection failed of: something that passes, or something that the server has not. */
+function toRefusal(fault: unknown): JobportError {
+  const told = toJobportError(fault, 'redis')
+  if (told.code !== 'REJECTED') return told
+  return new JobportError(fault instanceof ReplyError ? 'SERVER_UNSUITABLE' : 'UNAVAILABLE', told.message, { cause: fault })
 }
 
 function isReady({ status }: Client): boolean {

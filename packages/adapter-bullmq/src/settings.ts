@@ -22,9 +22,7 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Check => (value) 
 const ms = whole(100, 86_400_000)
 
 const nodes: Check = (value) =>
-  Array.isArray(value) && value.length > 0 && value.every((node: unknown) => record({ host: text, port: whole(1, 65_535) })(node) === undefined)
-    ? undefined
-    : 'must be a list of { host, port }'
+  Array.isArray(value) && value.length > 0 && value.every(isNode) ? undefined : 'must be a list of { host, port }'
 
 const CHECKS: Record<keyof BullMQOptions, Check> = {
   url: text,
@@ -60,7 +58,8 @@ export function readSettings(config: string | BullMQOptions): Settings {
   }
   const isCluster = options.cluster !== undefined || options.connection?.isCluster === true
   const { prefix = isCluster ? '{bull}' : 'bull', keep = {}, lockDuration = 10_000, stalledInterval = 5_000, maxPayload = 16 * 1_048_576 } = options
-  if (isCluster && !/\{[^}]+\}/.test(prefix)) mistakes.push("prefix must hold a hash tag on a cluster, such as '{bull}'")
+  // Redis looks at the first brace only
+  if (isCluster && !/^[^{]*\{[^}]+\}/.test(prefix)) mistakes.push("prefix must hold a hash tag on a cluster, such as '{bull}'")
   if (mistakes.length > 0) throw new JobportError('INVALID_CONFIG', `bullmq: ${mistakes.join('; ')}`)
   return {
     target: target.read(),
@@ -88,6 +87,10 @@ function record(checks: Readonly<Record<string, Check>>): Check {
     })
     return mistakes.length > 0 ? mistakes.join(', ') : undefined
   }
+}
+
+function isNode(value: unknown): boolean {
+  return isRecord(value) && 'host' in value && 'port' in value && record({ host: text, port: whole(1, 65_535) })(value) === undefined
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

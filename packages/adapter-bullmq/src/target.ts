@@ -30,6 +30,11 @@ const REDIS_SCHEMES = ['redis:', 'rediss:']
 const PG_QUERY = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'application_name', 'connect_timeout', 'host', 'options']
 
 const PLACES = ['url', 'connection', 'sentinels', 'cluster', 'host'] as const
+const PLACE_HAS: Partial<Record<keyof BullMQOptions, readonly (keyof BullMQOptions)[]>> = {
+  connection: ['port', 'username', 'password', 'db', 'tls'],
+  sentinels: ['port'],
+  cluster: ['port'],
+}
 
 export function readTarget(options: BullMQOptions, mistakes: string[]): Reading {
   const places = PLACES.filter((key) => options[key] !== undefined)
@@ -39,10 +44,7 @@ export function readTarget(options: BullMQOptions, mistakes: string[]): Reading 
   const isPostgres = url ? POSTGRES_SCHEMES.includes(url.protocol) : options.postgres !== undefined
   if (!isPostgres) {
     if (url && options.postgres !== undefined) mistakes.push('postgres does not go with a Redis URL')
-    if (options.sentinels && !options.sentinelName) mistakes.push("sentinels need 'sentinelName', the name of the master")
-    if (options.connection?.options && 'keyPrefix' in options.connection.options && options.connection.options.keyPrefix) {
-      mistakes.push("connection must have no keyPrefix: BullMQ cannot work with it, use 'prefix'")
-    }
+    mistakes.push(...redisMistakes(options))
     return { query, read: () => redisTarget(options, url) }
   }
   for (const key of ['connection', 'sentinels', 'cluster', 'prefix', 'db'] as const) {
@@ -51,6 +53,23 @@ export function readTarget(options: BullMQOptions, mistakes: string[]): Reading 
   const schema = query.postgres?.schema ?? options.postgres?.schema ?? 'bullmq'
   if (!/^[a-z_][a-z0-9_]{0,62}$/i.test(schema)) mistakes.push('schema must be a plain identifier')
   return { query, read: () => ({ kind: 'postgres', schema, pool: postgresPool(options, url) }) }
+}
+
+/** What would be passed over in silence, or fail only once connected. */
+function redisMistakes(options: BullMQOptions): string[] {
+  const { connection, sentinels, sentinelName, sentinelPassword, cluster, db } = options
+  const mistakes: string[] = []
+  if (sentinels && !sentinelName) mistakes.push("sentinels need 'sentinelName', the name of the master")
+  if (!sentinels && (sentinelName ?? sentinelPassword) !== undefined) mistakes.push("sentinelName and sentinelPassword need 'sentinels'")
+  if (cluster && db) mistakes.push('db must be 0: a cluster has no other')
+  if (connection?.options && 'keyPrefix' in connection.options && connection.options.keyPrefix) {
+    mistakes.push("connection must have no keyPrefix: BullMQ cannot work with it, use 'prefix'")
+  }
+  const place = PLACES.find((key) => key in PLACE_HAS && options[key] !== undefined)
+  for (const key of (place && PLACE_HAS[place]) ?? []) {
+    if (options[key] !== undefined) mistakes.push(`${key} does not go with ${place}, which has its own`)
+  }
+  return mistakes
 }
 
 function redisTarget(options: BullMQOptions, url: URL | undefined): RedisTarget {
@@ -102,8 +121,18 @@ function readUrl(text: string, mistakes: string[]): URL | undefined {
     mistakes.push('url must begin with redis://, rediss://, postgres:// or postgresql:// and be well-formed')
     return undefined
   }
+  if (!isDecodable(url.username) || !isDecodable(url.password)) mistakes.push("url: user and password must be percent-encoded, '%' as %25")
   if (REDIS_SCHEMES.includes(url.protocol) && !/^\/?\d*$/.test(url.pathname)) mistakes.push("url: the path is the database's number, such as /0")
   return url
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Takes our options out of the URL's query; what remains must be pg's. */

@@ -72,7 +72,7 @@ export class MemoryAdmin implements QueueAdmin {
 
   /** Newest death first, others in order of arrival. */
   #in(state: JobState): Entry[] {
-    if (state === 'dead') return [...this.#queue.dead.values()].reverse()
+    if (state === 'dead') return [...this.#queue.dead.values()].toReversed()
     return [...this.#queue.lives()].filter((entry) => entry.state === state)
   }
 }

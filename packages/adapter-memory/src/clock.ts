@@ -43,7 +43,7 @@ export class VirtualClock implements Clock {
 
   /** Moves to the next alarm that is due by `limit` and rings it; without one moves to `limit` and answers `false`. */
   step(limit: number): boolean {
-    const next = [...this.#due].sort((a, b) => a.when - b.when)[0]
+    const next = [...this.#due].toSorted((a, b) => a.when - b.when)[0]
     if (!next || next.when > limit) {
       if (Number.isFinite(limit)) this.#now = Math.max(this.#now, limit)
       return false

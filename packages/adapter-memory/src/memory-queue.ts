@@ -19,6 +19,7 @@ export class MemoryQueue {
   readonly subscribers: Set<Subscriber> = new Set()
   paused = false
   #order = 0
+  #dispatching: NodeJS.Immediate | undefined
   readonly #clock: Clock
   readonly #changed: () => void
   /** The live job of each id: waiting, delayed or active. */
@@ -107,6 +108,15 @@ export class MemoryQueue {
     this.#changed()
   }
 
+  /** On the next turn of the event loop: however many jobs follow each other, timers and sockets get theirs. */
+  #soon(): void {
+    if (this.#dispatching) return
+    this.#dispatching = setImmediate(() => {
+      this.#dispatching = undefined
+      this.dispatch()
+    })
+  }
+
   #hold(entry: Entry, delay: number, { handedBack = false } = {}): void {
     if (delay > 0) {
       entry.state = 'delayed'
@@ -120,7 +130,7 @@ export class MemoryQueue {
     }
     entry.state = 'waiting'
     this.waiting.add(entry, { handedBack })
-    queueMicrotask(() => this.dispatch())
+    this.#soon()
   }
 
   #wake(entry: Entry): void {
@@ -147,7 +157,7 @@ export class MemoryQueue {
       if (this.#active.get(entry.uid)?.lose !== lose) throw new JobportError('LEASE_LOST', `job ${entry.id} is no longer held`, { id: entry.id })
       end()
       this.#settle(entry, outcome)
-      queueMicrotask(() => this.dispatch())
+      this.#soon()
     }
     this.#active.set(entry.uid, { client: subscriber.client, lose })
     subscriber.deliver({ ...reading(entry), attempt: entry.attempt, crashes: 0, stalled: false, lost: lost.signal, settle })

@@ -1,6 +1,6 @@
 import { assertions } from './assert.ts'
 import { refuses, type Case, type Chapter } from './case.ts'
-import { chapters } from './chapters/index.ts'
+import { chapters as all } from './chapters/index.ts'
 import { Context, type Ledger } from './context.ts'
 import { metaCases } from './chapters/meta.ts'
 import { failureOf, Results, type Result } from './results.ts'
@@ -15,6 +15,8 @@ export interface CertifyOptions {
   readonly seed?: number
   /** Only the cases with these ids; then the suite does not ask whether all were reached. */
   readonly only?: ReadonlySet<string>
+  /** Default: those of the suite. It still asks for every case that it lists. */
+  readonly chapters?: readonly Chapter[]
 }
 
 /** Longest that any case may take, ms; its own waits end far earlier. */
@@ -22,7 +24,7 @@ const CASE_TIMEOUT = 120_000
 
 /** Registers the whole suite for one adapter with the test runner. The results fill up as it runs. */
 export function certify(harness: Harness, options: CertifyOptions = {}): Results {
-  const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only } = options
+  const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only, chapters = all } = options
   const ledger: Ledger = { queues: new Set(), lateness: [], opened: 0, closed: 0 }
   const results = new Results(seed, ledger.lateness)
   const chosen = (list: readonly Case[]): readonly Case[] => (only ? list.filter(({ id }) => only.has(id)) : list)
@@ -31,7 +33,7 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     const cases = chosen(chapter.cases)
     if (cases.length > 0) register(chapter, cases)
   }
-  if (!only) register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger }))
+  if (!only) register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger, chapters }))
   return results
 
   function register(chapter: Chapter, cases: readonly Case[]): void {
@@ -51,24 +53,32 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     const record = (rest: Pick<Result, 'status'> & Partial<Result>): void =>
       results.record({ id, chapter, title, assertions: assertions.made - start.assertions, ms: Math.round(performance.now() - start.at), ...rest })
     const ctx = new Context(harness, seeded(seed ^ hash(id)), ledger, id)
-    const lacking = each.needs !== undefined && ctx.features[each.needs] === false ? each.needs : undefined
+    record({ status: 'unreached', reason: 'it did not end' })
     try {
-      if (!lacking && each.processes && !harness.remote) {
-        return record({ status: 'not applicable', reason: 'the broker lives in this process' })
-      }
-      await (lacking ? refuses(lacking, ctx) : each.run(ctx))
-      const reason = ctx.untested.join('; ')
-      record({ status: lacking ? 'refused' : 'passed', ...(reason !== '' && { reason }) })
+      const end = await perform(each, ctx)
+      await ctx.close()
+      record(end)
     } catch (error) {
       record({ status: 'failed', ...failureOf(error) })
+      await ctx.close().catch(() => {})
       throw withStory(error, ctx)
-    } finally {
-      await ctx.close()
     }
-    if (assertions.made > start.assertions) return
+    if (results.get(id)?.status === 'not applicable' || assertions.made > start.assertions) return
     record({ status: 'unreached', reason: 'it made no assertion' })
     throw new Error(`${id} made no assertion`)
   }
+}
+
+/** Runs the case, or what stands for it where its feature is not declared. */
+async function perform({ needs, processes, run }: Case, ctx: Context): Promise<Pick<Result, 'status' | 'reason'>> {
+  if (needs !== undefined && ctx.features[needs] === false) {
+    await refuses(needs, ctx)
+    return { status: 'refused' }
+  }
+  if (processes && !ctx.harness.remote) return { status: 'not applicable', reason: 'the broker lives in this process' }
+  await run(ctx)
+  const reason = ctx.untested.join('; ')
+  return { status: 'passed', ...(reason !== '' && { reason }) }
 }
 
 /** What the workers complained of belongs to the failure. */

@@ -3,11 +3,13 @@ import { pause } from './wait.ts'
 import type { Driver } from '@jobport/core/driver'
 import type { ChildTask, Order, Report } from './child.ts'
 
-/** Runs in a process of its own, see `child.ts`. A job named `die` kills it, `hold` runs for `data` ms. */
+/** Runs in a process of its own, see `child.ts`. A job named `die` kills it, `hold` runs until it is aborted, `wait` for `data` ms. */
 const task = JSON.parse(process.argv[2]!) as ChildTask
 const { createDriver } = (await import(task.module)) as { createDriver(url: string): Driver }
 const broker = new Broker(createDriver(task.url))
 broker.on('error', ({ message }) => tell({ type: 'error', message }))
+broker.closeOn('SIGTERM')
+process.once('SIGTERM', () => tell({ type: 'signalled' }))
 
 if (task.role === 'worker') await work()
 else await produce()
@@ -16,13 +18,16 @@ tell({ type: 'ready' })
 process.on('message', (order: Order | 'close') => void (order === 'close' ? close() : add(order)))
 const orphaned = (): boolean => process.kill(process.pid, 'SIGKILL')
 process.on('disconnect', orphaned)
+// the broker keeps the process, its parent does not
+process.channel!.unref()
 
 async function work(): Promise<void> {
   const { concurrency = 1, crashLimit = 3 } = task
   const worker = broker.worker(task.queue, {
     ok: () => 1,
     die: () => process.kill(process.pid, 'SIGKILL'),
-    hold: ({ data }) => pause(data as number),
+    wait: ({ data }) => pause(data as number),
+    hold: (_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
   }, { concurrency, crashLimit })
   const say = (type: 'active' | 'completed' | 'stalled' | 'dead', { id, uid, attempt, crashes }: Job, reason = ''): void =>
     tell({ type, id, uid, attempt, crashes, reason })
@@ -50,8 +55,6 @@ async function add({ name, data, options }: Order): Promise<void> {
 
 async function close(): Promise<void> {
   await broker.close({ timeout: 0 })
-  process.off('disconnect', orphaned)
-  process.disconnect()
 }
 
 function tell(report: Report): void {

@@ -17,7 +17,7 @@ export interface ChildTask {
 
 /** What it tells. */
 export type Report =
-  | { readonly type: 'ready' }
+  | { readonly type: 'ready' | 'signalled' }
   | { readonly type: 'active' | 'completed' | 'stalled' | 'dead'; readonly id: string; readonly uid: string; readonly attempt: number; readonly crashes: number; readonly reason?: string }
   | { readonly type: 'added'; readonly receipt: Receipt }
   | { readonly type: 'refused'; readonly code: string; readonly message: string }

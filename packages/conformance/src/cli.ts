@@ -1,15 +1,15 @@
 #!/usr/bin/env node
-import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import Mocha from 'mocha'
-import { createDriver } from '@jobport/core'
+import { createDriver, JobportError } from '@jobport/core'
 import { certificateOf, versionBeside } from './certificate.ts'
 import { certify } from './certify.ts'
 import { chapters } from './chapters/index.ts'
 import { markdownOf } from './markdown.ts'
+import { writeCertificate } from './write.ts'
 import type { Driver, ServerInfo } from '@jobport/core/driver'
 import type { Harness } from './harness.ts'
 import type { Runner } from './runner.ts'
@@ -36,6 +36,10 @@ await new Command('jobport-certify')
   .option('-m, --module <file>', "the adapter's module, which exports createDriver(url); default: the one that Jobport has for the URL")
   .action(main)
   .parseAsync()
+  .catch((error: unknown) => {
+    console.error(error instanceof JobportError ? error.message : error)
+    process.exitCode = 1
+  })
 
 async function main(broker: string, { out, seed, grep, module }: Options): Promise<void> {
   const url = broker === 'memory' ? 'memory://certify' : broker
@@ -57,12 +61,8 @@ async function main(broker: string, { out, seed, grep, module }: Options): Promi
     features: driver.features,
     versions: { [`adapter ${driver.name}`]: versionBeside(adapter.module.href), server },
   })
-  const text = markdownOf(certificate)
-  const stem = [...new Set([driver.name, server.split(' ')[0]!.toLowerCase()])].join('-')
-  await mkdir(out, { recursive: true })
-  await writeFile(join(out, `${stem}.json`), `${JSON.stringify(certificate, undefined, 2)}\n`)
-  await writeFile(join(out, `${stem}.md`), text)
-  console.log(`${text}\nWritten: ${join(out, stem)}.md and .json`)
+  const files = await writeCertificate(certificate, server, out)
+  console.log(`${markdownOf(certificate)}\nWritten: ${files.join(' and ')}`)
   if (!certificate.certified) process.exitCode = 1
 }
 

@@ -3,10 +3,14 @@ import { Broker, type BrokerOptions, type Handlers, type JobView, type Queue, ty
 import type { Delivery, Driver, Features, Message } from '@jobport/core/driver'
 import { expect, until, DEADLINE } from './assert.ts'
 import { Child, type ChildTask } from './child.ts'
+import { violations, type Added } from './history.ts'
 import { FaultProxy } from './proxy.ts'
 import { Story } from './story.ts'
-import { difference } from './wait.ts'
+import { difference, within } from './wait.ts'
 import type { Harness } from './harness.ts'
+
+/** A driver's close ends within 5 s; with room for a machine that is busy, ms. */
+const CLOSING = 6_000
 
 export type AnyJobs = Record<string, unknown>
 
@@ -34,6 +38,7 @@ export class Context {
   readonly #drivers: Driver[] = []
   readonly #children: Child[] = []
   readonly #proxies: FaultProxy[] = []
+  #closed: Promise<void> | undefined
 
   constructor(harness: Harness, random: () => number, ledger: Ledger, title: string) {
     this.harness = harness
@@ -161,6 +166,14 @@ export class Context {
     expect([...completed].filter((uid) => dead.has(uid)), 'completed and dead').to.deep.equal([])
   }
 
+  /** At a quiet moment: what became of the accepted jobs breaks none of the invariants. */
+  readonly sound = async (accepted: readonly Added[]): Promise<void> => {
+    const { waiting, delayed, active } = await this.queue.counts()
+    const dead = (await this.deadLetters()).map(({ uid }) => uid)
+    const found = violations({ events: [...accepted, ...this.story.history()], live: waiting + delayed + active, dead })
+    expect(found, found.map(({ rule, uid, detail }) => `${rule}: ${uid} ${detail}`).join('; ')).to.deep.equal([])
+  }
+
   /** All of them, newest first. */
   readonly deadLetters = async (): Promise<JobView[]> => {
     const all: JobView[] = []
@@ -178,16 +191,24 @@ export class Context {
     this.#ledger.lateness.push(ms)
   }
 
-  async close(): Promise<void> {
+  /** Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     await Promise.all(this.#children.map((child) => child.kill()))
     const brokers = this.#brokers.filter((broker) => broker !== this.main)
     await Promise.all(brokers.map((broker) => broker.close({ timeout: 100 })))
-    await Promise.all(this.#drivers.map((driver) => driver.close()))
+    const closings = await Promise.allSettled(this.#drivers.map((driver) => within(CLOSING, 'closing a driver', driver.close())))
     await Promise.all(this.#proxies.map((proxy) => proxy.close()))
     await this.main.close({ timeout: 100 })
-    const cleaner = new Broker(this.harness.createDriver())
+    const cleaner = this.broker()
     for (const name of this.#names) await cleaner.queue(name).drop()
     await cleaner.close()
+    const failure = closings.find((closing) => closing.status === 'rejected')
+    if (failure) throw failure.reason
     this.#ledger.closed++
   }
 }

@@ -84,6 +84,7 @@ export class FaultProxy {
     for (const [here, there] of [pair, [server, client] as const]) {
       here.on('error', () => there.destroy())
       here.on('close', () => {
+        // a black hole hides the end of one side from the other, which `reset` then still has to find
         if (this.#hole) return
         this.#pairs.delete(pair)
         there.destroy()

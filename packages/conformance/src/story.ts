@@ -1,5 +1,6 @@
 import type { DeadReason } from '@jobport/core/driver'
 import type { Job, Worker } from '@jobport/core'
+import type { HistoryEvent } from './history.ts'
 
 export interface Entry {
   readonly event: 'active' | 'completed' | 'failed' | 'dead' | 'stalled'
@@ -21,7 +22,7 @@ export class Story {
   readonly errors: Error[] = []
 
   /** Listens to all that `worker` tells. */
-  follow(worker: Worker<Record<string, unknown>>): void {
+  follow(worker: Worker): void {
     worker.on('active', (job) => this.#add('active', job))
     worker.on('completed', (job) => this.#add('completed', job))
     worker.on('stalled', (job) => this.#add('stalled', job))
@@ -37,6 +38,15 @@ export class Story {
   /** The ids, in the order in which the event happened to them. */
   ids(event: Entry['event']): string[] {
     return this.of(event).map(({ id }) => id)
+  }
+
+  /** For the history checker. */
+  history(): HistoryEvent[] {
+    return this.entries.flatMap(({ event, uid, at, retryIn }): HistoryEvent[] => {
+      if (event === 'active') return [{ type: 'started', uid, at }]
+      if (event === 'failed') return retryIn === null ? [] : [{ type: 'failed', uid }]
+      return event === 'stalled' ? [] : [{ type: event, uid }]
+    })
   }
 
   /** How often each event happened. */

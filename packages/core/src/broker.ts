@@ -4,7 +4,7 @@ import { Emitter, type BrokerEvents } from './events.ts'
 import { JobportError, toError } from './errors.ts'
 import { MAX_TIMER } from './deadline.ts'
 import { Queue, type QueueOptions } from './queue.ts'
-import { Worker, type StopOptions, type WorkerOptions } from './worker.ts'
+import { Worker, checkStop, type StopOptions, type WorkerOptions } from './worker.ts'
 import type { Config } from './config.ts'
 import type { Driver, Features, QueueStatus } from './driver.ts'
 import type { Handlers } from './handlers.ts'
@@ -27,7 +27,7 @@ export interface Health {
   readonly error?: Error
   /** The queues that this broker object has used. */
   readonly queues: Readonly<Record<string, QueueStatus>>
-  /** The workers of this broker object. */
+  /** The workers of this broker object, without those that were stopped. */
   readonly workers: readonly { readonly queue: string; readonly consuming: boolean; readonly running: number }[]
 }
 
@@ -39,6 +39,7 @@ export class Broker extends Emitter<BrokerEvents> {
   readonly #workers = new Set<Worker<never>>()
   readonly #signals = new Map<NodeJS.Signals, () => void>()
   #closed: Promise<void> | undefined
+  #isSignalled = false
 
   /** Throws `INVALID_ARGUMENT` on a bad option; what is wrong with `config` shows at first use. */
   constructor(config?: Config, options: BrokerOptions = {}) {
@@ -72,16 +73,16 @@ export class Broker extends Emitter<BrokerEvents> {
   }
 
   worker<Jobs extends object = Record<string, unknown>>(queue: string, handlers: Handlers<Jobs>, options?: WorkerOptions): Worker<Jobs> {
-    this.#connection.checkOpen()
+    this.#checkOpen()
     const worker = new Worker<Jobs>(queue, handlers, this.#connection, options)
     this.#queues.add(queue)
-    this.#workers.add(worker as unknown as Worker<never>)
+    this.#workers.add(worker)
     return worker
   }
 
   /** Never rejects: says whether the broker answers, not whether a socket is open. Ends within the deadline. */
   async health(): Promise<Health> {
-    const workers = [...this.#workers].map(({ queue, consuming, running }) => ({ queue, consuming, running }))
+    const workers = [...this.#workers].filter(({ stopped }) => !stopped).map(({ queue, consuming, running }) => ({ queue, consuming, running }))
     try {
       const latency = await this.#connection.ping()
       const { server } = await this.#connection.connect()
@@ -95,6 +96,7 @@ export class Broker extends Emitter<BrokerEvents> {
 
   /** Closes gracefully on the first of these signals; the same signal again ends the process at once. */
   closeOn(...signals: NodeJS.Signals[]): this {
+    this.#checkOpen()
     for (const signal of signals) {
       if (this.#signals.has(signal)) continue
       const listener = (): void => this.#onSignal(signal)
@@ -106,21 +108,30 @@ export class Broker extends Emitter<BrokerEvents> {
 
   /**
    * Stops the workers, gracefully for `timeout` ms, then disconnects. Idempotent; ends in time even if the broker is
-   * away. The process then exits by itself.
+   * away. The process then exits by itself. No worker can be made from now on; running jobs may use the broker until
+   * the workers have stopped, then all calls are refused with `CLOSED`.
    */
-  close(options: StopOptions = {}): Promise<void> {
+  async close(options: StopOptions = {}): Promise<void> {
+    checkStop(options)
     this.#closed ??= this.#close(options)
     return this.#closed
   }
 
   async #close(options: StopOptions): Promise<void> {
-    await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
+    if (this.#workers.size > 0) await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
     await this.#connection.close().catch((error: Error) => this.emit('error', error))
     for (const [signal, listener] of this.#signals) process.off(signal, listener)
   }
 
+  #checkOpen(): void {
+    if (this.#closed) throw new JobportError('CLOSED', 'the broker is closed')
+  }
+
   #onSignal(signal: NodeJS.Signals): void {
-    if (!this.#closed) return void this.close()
+    if (!this.#isSignalled) {
+      this.#isSignalled = true
+      return void this.close()
+    }
     for (const [name, listener] of this.#signals) process.off(name, listener)
     process.kill(process.pid, signal)
   }

@@ -84,7 +84,7 @@ function isDriver(config: object): config is Driver {
 
 function checkContract(driver: Driver): Driver {
   if (driver.contract === CONTRACT) return driver
-  throw invalid(`${driver.name} implements version ${String(driver.contract)} of the driver contract; this core knows ${CONTRACT}`)
+  throw invalid(`${driver.name} implements version ${String(driver.contract)} of the driver contract; this core knows ${String(CONTRACT)}`)
 }
 
 function invalid(message: string): JobportError {

@@ -49,11 +49,14 @@ export class Connection {
     this.checkOpen()
     if (this.#server) return this.#server
     this.#connecting ??= within(this.#options.deadline, 'connecting', driver.connect(this.#listener)).catch((cause: unknown) => {
+      this.checkOpen()
       throw asUnavailable(driver.name, cause)
     })
     try {
-      this.#server = await this.#connecting
-      return this.#server
+      const server = await this.#connecting
+      this.checkOpen()
+      this.#server = server
+      return server
     } finally {
       this.#connecting = undefined
     }

@@ -1,6 +1,7 @@
 import { v7 } from 'uuid'
 import { JobportError } from './errors.ts'
 import { viewOf, type JobPage, type JobView } from './job-view.ts'
+import { checkId } from './names.ts'
 import { checkRecord, whole } from './options.ts'
 import { checkPage, type PageOptions } from './page.ts'
 import type { Connection } from './connection.ts'
@@ -26,6 +27,7 @@ export class DeadLetters {
   }
 
   async get(id: string): Promise<JobView | undefined> {
+    checkId(id)
     const job = await this.#connection.admin(this.#queue, 'deadLetters.get', (admin) => admin.get(id, 'dead'))
     return job && viewOf(this.#queue, job)
   }

@@ -35,7 +35,7 @@ export class JobDefinition<In = unknown, Out = In> {
 
   /** Binds a handler, for the list that `broker.worker` takes. */
   handler<Result>(handler: Handler<Job<Out>, Result>): BoundJob {
-    return { definition: this as JobDefinition<unknown, unknown>, handler: handler as Handler }
+    return { definition: this, handler: handler as Handler }
   }
 
   /** What the schema makes of `data`. Throws `INVALID_ARGUMENT` with its issues, never with the payload. */

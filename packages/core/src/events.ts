@@ -45,7 +45,7 @@ export class Emitter<Events extends { [Name in keyof Events]: unknown[] } & { er
     if (name === 'error' && this.#emitter.listenerCount('error') === 0) return warn(args[0] as Error)
     for (const listener of this.#emitter.listeners(name)) {
       try {
-        const returned: unknown = listener(...args)
+        const returned = (listener as (...args: Events[Name]) => unknown)(...args)
         if (returned instanceof Promise) returned.catch((thrown: unknown) => this.#complain(name, thrown))
       } catch (thrown) {
         this.#complain(name, thrown)

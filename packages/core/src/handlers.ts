@@ -1,7 +1,7 @@
+import { JobDefinition, type BoundJob } from './define-job.ts'
 import { JobportError } from './errors.ts'
 import { compose, type Handler, type Middleware } from './middleware.ts'
 import { checkJobName } from './names.ts'
-import type { BoundJob, JobDefinition } from './define-job.ts'
 import type { JobOf } from './job.ts'
 
 /** One function for every name, a function per name, or definitions bound to their handlers. */
@@ -27,7 +27,9 @@ export class HandlerMap {
       return compose(middleware, handler as Handler)
     }
     if (Array.isArray(handlers)) {
-      for (const { definition, handler } of handlers as readonly BoundJob[]) {
+      for (const bound of handlers as readonly unknown[]) {
+        if (!isBound(bound)) throw new JobportError('INVALID_ARGUMENT', 'a list of handlers holds what `defineJob(…).handler(…)` gives')
+        const { definition, handler } = bound
         definition.checkQueue(queue)
         this.#set(definition.name, { definition, handler: wrap(handler, `the handler of '${definition.name}'`) })
       }
@@ -48,4 +50,8 @@ export class HandlerMap {
     if (this.#byName.has(name)) throw new JobportError('INVALID_ARGUMENT', `'${name}' has two handlers`)
     this.#byName.set(name, entry)
   }
+}
+
+function isBound(value: unknown): value is BoundJob {
+  return (value as Partial<BoundJob> | null)?.definition instanceof JobDefinition
 }

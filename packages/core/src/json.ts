@@ -13,7 +13,7 @@ export interface Normal {
 
 /**
  * Copies `value` as JSON would: `undefined` becomes null or is left out, a Date becomes its ISO string, `toJSON` is
- * honoured. What JSON would lose or change without a word (a Map, NaN, a function) throws `INVALID_ARGUMENT`.
+ * honoured. What JSON would lose or change without a word (a Map, an Error, NaN, a function) throws `INVALID_ARGUMENT`.
  */
 export function normalise(value: unknown): Normal {
   const size = { bytes: 0 }
@@ -54,8 +54,8 @@ function copyObject(value: object | null, path: string, depth: number, size: { b
   size.bytes += 5
   if (value === null) return null
   if (value instanceof Date && Number.isNaN(value.getTime())) throw invalid(path, 'is an invalid Date')
-  if ('toJSON' in value && typeof value.toJSON === 'function') return copy(value.toJSON(''), path, depth + 1, size)
-  if (Array.isArray(value)) return value.map((item, i) => copy(item, `${path}[${i}]`, depth + 1, size) ?? null)
+  if ('toJSON' in value && typeof value.toJSON === 'function') return copy((value.toJSON as (key: string) => unknown)(''), path, depth + 1, size)
+  if (Array.isArray(value)) return Array.from(value, (item: unknown, i) => copy(item, `${path}[${i}]`, depth + 1, size) ?? null)
   if (types.isBoxedPrimitive(value)) return copy(value.valueOf(), path, depth + 1, size)
   if (isOpaque(value)) throw invalid(path, `is a ${value.constructor.name}, which JSON cannot hold`)
   const result: Record<string, Json> = {}
@@ -76,7 +76,7 @@ function put(target: Record<string, Json>, key: string, value: Json): void {
 
 function isOpaque(value: object): boolean {
   return types.isMap(value) || types.isSet(value) || types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value) || types.isPromise(value)
-    || types.isWeakMap(value) || types.isWeakSet(value)
+    || types.isWeakMap(value) || types.isWeakSet(value) || types.isRegExp(value) || value instanceof Error
 }
 
 function invalid(path: string, what: string): JobportError {

@@ -1,4 +1,5 @@
 import { JobportError } from './errors.ts'
+import { isPlain } from './plain.ts'
 
 /** The grammar of names, the same on all brokers; adapters encode what their broker cannot hold. */
 const QUEUE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
@@ -25,7 +26,7 @@ export function checkId(id: unknown): asserts id is string {
 }
 
 export function checkHeaders(headers: unknown): asserts headers is Record<string, string> {
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) throw invalid('headers', headers, 'must be an object')
+  if (!isPlain(headers)) throw invalid('headers', headers, 'must be a plain object')
   const entries = Object.entries(headers)
   if (entries.length > MAX_HEADERS) throw invalid('headers', entries.length, `must be at most ${MAX_HEADERS}`)
   for (const [name, value] of entries) {
@@ -45,6 +46,12 @@ function bytes(text: string): number {
 }
 
 function invalid(what: string, value: unknown, rule: string): JobportError {
-  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 60)) : String(value)
-  return new JobportError('INVALID_ARGUMENT', `${what} ${shown} ${rule}`)
+  return new JobportError('INVALID_ARGUMENT', `${what} ${show(value)} ${rule}`)
+}
+
+/** Runs no code of the value's. */
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60))
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? '(an array)' : '(an object)'
+  return typeof value === 'function' ? '(a function)' : String(value)
 }

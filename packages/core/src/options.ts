@@ -1,6 +1,7 @@
 import { MAX_TIMER } from './deadline.ts'
 import { JobportError } from './errors.ts'
 import { checkHeaders, checkId } from './names.ts'
+import { isPlain } from './plain.ts'
 import type { Backoff } from './driver.ts'
 
 /** What a queue's `defaults` can hold. */
@@ -45,7 +46,7 @@ const ADD_RULES: Record<keyof AddOptions, Rule> = {
   id: checkId,
   delay: finite(-Infinity),
   at: checkDate,
-  dedup: (value, name) => checkRecord(value, name, { ttl: finite(1_000) }),
+  dedup: checkDedup,
   deadline: whole(1, MAX_TIMER),
 }
 
@@ -63,6 +64,8 @@ const FOREIGN: Record<string, string> = {
   jobId: 'id',
   opts: 'the options themselves, without a wrapper',
   options: 'the options themselves, without a wrapper',
+  defaultJobOptions: 'defaults',
+  maxStalledCount: 'crashLimit',
   deduplication: 'dedup, with id',
   debounce: 'dedup, with id',
   singletonKey: 'id',
@@ -98,7 +101,7 @@ export function checkDeadline(deadline: unknown): void {
 
 /** Refuses what is no plain object, keys it does not know, and values that break their rule. `undefined` is absence. */
 export function checkRecord(value: unknown, path: string, rules: Readonly<Record<string, Rule>>): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${path || 'options'} must be an object`)
+  if (!isPlain(value)) throw invalid(`${path || 'options'} must be a plain object`)
   for (const [key, item] of Object.entries(value)) {
     const name = path ? `${path}.${key}` : key
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined
@@ -133,11 +136,17 @@ function checkBackoff(value: unknown, name: string): void {
   if (type === undefined || delay === undefined) throw invalid(`${name} needs type and delay`)
 }
 
+function checkDedup(value: unknown, name: string): void {
+  checkRecord(value, name, { ttl: finite(1_000) })
+  if ((value as Partial<Record<'ttl', number>>).ttl === undefined) throw invalid(`${name} needs ttl`)
+}
+
 function checkDate(value: unknown, name: string): void {
   if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw invalid(`${name} must be a valid Date`)
 }
 
 function advice(key: string, known: readonly string[]): string {
+  if (key === 'opts' && known.includes('options')) return "; did you mean 'options'?"
   if (Object.hasOwn(FOREIGN, key)) return `; Jobport's is ${FOREIGN[key]}`
   const near = known.find((name) => distance(name.toLowerCase(), key.toLowerCase()) <= 2)
   return near ? `; did you mean '${near}'?` : `; known: ${known.join(', ')}`

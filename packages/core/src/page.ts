@@ -1,4 +1,5 @@
 import { JobportError } from './errors.ts'
+import { checkRecord, whole } from './options.ts'
 
 export interface PageOptions {
   /** Jobs per page, at most 1,000. Default 100. */
@@ -8,12 +9,15 @@ export interface PageOptions {
 }
 
 /** Throws `INVALID_ARGUMENT`. */
-export function checkPage({ limit = 100, cursor, ...rest }: PageOptions): { limit: number; cursor?: string } {
-  const unknown = Object.keys(rest)
-  if (unknown.length > 0) throw new JobportError('INVALID_ARGUMENT', `unknown option '${unknown[0]}'; known: limit, cursor`)
-  if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
-    throw new JobportError('INVALID_ARGUMENT', 'limit must be a whole number from 1 to 1000')
-  }
-  if (cursor !== undefined && typeof cursor !== 'string') throw new JobportError('INVALID_ARGUMENT', 'cursor must be a string')
+export function checkPage(options: PageOptions): { limit: number; cursor?: string } {
+  checkRecord(options, '', RULES)
+  const { limit = 100, cursor } = options
   return { limit, ...(cursor !== undefined && { cursor }) }
+}
+
+const RULES = {
+  limit: whole(1, 1_000),
+  cursor: (value: unknown): void => {
+    if (typeof value !== 'string') throw new JobportError('INVALID_ARGUMENT', 'cursor must be a string')
+  },
 }

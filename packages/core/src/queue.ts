@@ -3,8 +3,9 @@ import { DeadLetters } from './dead-letters.ts'
 import { ENVELOPE_VERSION } from './envelope.ts'
 import { JobportError } from './errors.ts'
 import { normalise } from './json.ts'
-import { checkJobName, checkQueueName } from './names.ts'
+import { checkId, checkJobName, checkQueueName } from './names.ts'
 import { checkAddOptions, checkDeadline, checkDefaults, checkRecord, type AddOptions, type JobOptions } from './options.ts'
+import { isPlain } from './plain.ts'
 import { publish, type Draft } from './publish.ts'
 import { viewOf, type JobPage, type JobView } from './job-view.ts'
 import { checkPage, type PageOptions } from './page.ts'
@@ -62,14 +63,12 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   }
 
   /** Not atomic. One receipt per job, in order, or `PARTLY_ADDED` with the receipts and the failures by index. */
-  async addMany(
-    jobs: readonly NewJob<Jobs>[],
-    { deadline = this.#deadline }: { readonly deadline?: number } = {},
-  ): Promise<Receipt[]> {
-    checkDeadline(deadline)
-    if (!Array.isArray(jobs)) throw new JobportError('INVALID_ARGUMENT', 'addMany takes a list of { name, data, options? }')
+  async addMany(jobs: readonly NewJob<Jobs>[], options: { readonly deadline?: number } = {}): Promise<Receipt[]> {
+    checkRecord(options, '', { deadline: checkDeadline })
+    const list: unknown = jobs
+    if (!Array.isArray(list)) throw new JobportError('INVALID_ARGUMENT', 'addMany takes a list of { name, data, options? }')
     const drafts = jobs.map((job, index) => this.#draftAt(index, job))
-    const outcomes = await publish(this.#connection, this.name, drafts, deadline)
+    const outcomes = await publish(this.#connection, this.name, drafts, options.deadline ?? this.#deadline)
     const failures = new Map<number, JobportError>()
     const receipts = outcomes.map((outcome, index) => {
       if (!(outcome instanceof JobportError)) return outcome
@@ -83,6 +82,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
 
   /** The live job that holds the id, or its newest dead letter. `features.inspect: 'given'` knows no id that core made. */
   async get<Name extends keyof Jobs & string>(id: string): Promise<JobView<Jobs[Name]> | undefined> {
+    checkId(id)
     const live = await this.#admin('inspect', 'get', (admin) => admin.get(id, 'live'))
     return live ? viewOf(this.name, live) : ((await this.deadLetters.get(id)) as JobView<Jobs[Name]> | undefined)
   }
@@ -91,12 +91,14 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   async list(state: JobState, options: PageOptions = {}): Promise<JobPage> {
     if (state === 'dead') return this.deadLetters.list(options)
     if (!LIVE.has(state)) throw new JobportError('INVALID_ARGUMENT', `state must be waiting, delayed, active or dead`)
-    const page = await this.#admin('inspect', 'list', (admin) => admin.list(state, checkPage(options)))
-    return { ...page, jobs: page.jobs.map((job) => viewOf(this.name, job)) }
+    const page = checkPage(options)
+    const { jobs, ...rest } = await this.#admin('inspect', 'list', (admin) => admin.list(state, page))
+    return { ...rest, jobs: jobs.map((job) => viewOf(this.name, job)) }
   }
 
   /** `true`: it was waiting or delayed and will never run. `false`: it is active, already settled, or unknown. */
   async remove(id: string): Promise<boolean> {
+    checkId(id)
     return this.#admin('cancel', 'remove', (admin) => admin.remove(id, 'live'))
   }
 
@@ -136,7 +138,9 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
 
   #draftAt(index: number, job: NewJob): Draft {
     try {
-      return this.#draft(job?.name, job?.data, job?.options ?? {})
+      if (!isPlain(job)) throw new JobportError('INVALID_ARGUMENT', 'must be { name, data, options? }')
+      checkRecord(job, '', NEW_JOB_RULES)
+      return this.#draft(job.name, job.data, job.options)
     } catch (error) {
       const { code, message } = error as JobportError
       throw new JobportError(code, `job ${index}: ${message}`)
@@ -144,7 +148,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   }
 
   /** A message with all that the caller decided, detached from the caller's objects. */
-  #draft(job: string | JobDefinition, data: unknown, options: AddOptions): Draft {
+  #draft(job: string | JobDefinition, data: unknown, options: AddOptions = {}): Draft {
     checkAddOptions(options)
     if (job instanceof JobDefinition) job.checkQueue(this.name)
     const name = job instanceof JobDefinition ? job.name : job
@@ -166,5 +170,8 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     return { message, atMost: normal.atMost }
   }
 }
+
+/** The keys of a {@link NewJob}; what they hold is checked as `add` checks it. */
+const NEW_JOB_RULES = { name: () => {}, data: () => {}, options: () => {} }
 
 const LIVE: ReadonlySet<string> = new Set(['waiting', 'delayed', 'active'])

@@ -67,8 +67,8 @@ export class Run {
   }
 
   async #failed(error: Error, policy: RunPolicy): Promise<Verdict> {
-    const { aborted, reason } = this.#abort.signal
-    const { code } = aborted && error === reason ? (error as JobportError) : { code: undefined }
+    const { signal } = this.#abort
+    const { code } = signal.aborted && error === signal.reason ? (error as JobportError) : { code: undefined }
     if (code === 'LEASE_LOST') return { error }
     if (code === 'CLOSED') return { outcome: { type: 'release' } }
     const { attempt, attempts } = this.job

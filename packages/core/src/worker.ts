@@ -79,6 +79,11 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     return this.#consuming.alive
   }
 
+  /** Whether it was told to stop. */
+  get stopped(): boolean {
+    return this.#stopping.signal.aborted
+  }
+
   /** Jobs in hand. */
   get running(): number {
     return this.#work.size
@@ -88,8 +93,8 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
    * Takes nothing new, waits, then aborts what still runs and gives it back. Idempotent. Ends within `timeout` plus a
    * second, even if the broker is away.
    */
-  stop(options: StopOptions = {}): Promise<void> {
-    checkRecord(options, '', STOP_RULES)
+  async stop(options: StopOptions = {}): Promise<void> {
+    checkStop(options)
     this.#stopped ??= this.#stop(options.timeout ?? 10_000)
     return this.#stopped
   }
@@ -158,7 +163,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
 
   async #settle({ job, delivery }: Run, { outcome, error, result, trouble }: Verdict): Promise<void> {
     if (trouble) this.emit('error', trouble)
-    if (!outcome) throw error
+    if (!outcome) throw error!
     await delivery.settle(outcome)
     if (outcome.type === 'complete') this.#emit('completed', job, result)
     if (outcome.type === 'again') this.#emit('failed', job, error!, outcome.delay)
@@ -212,6 +217,11 @@ const RULES = {
     if (!Array.isArray(value)) throw new JobportError('INVALID_ARGUMENT', `${name} must be a list of functions`)
     for (const item of value) callable(item, name)
   },
+}
+
+/** Throws `INVALID_ARGUMENT`. */
+export function checkStop(options: StopOptions): void {
+  checkRecord(options, '', STOP_RULES)
 }
 
 const STOP_RULES = { timeout: finite(0) }

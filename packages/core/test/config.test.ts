@@ -16,7 +16,7 @@ describe('configuration', () => {
   })
 
   it('refuses a contract that it does not know', async () => {
-    const driver = { ...new ScriptedDriver(), contract: 2, publish: () => {} } as unknown as Driver
+    const driver = Object.assign(new ScriptedDriver(), { contract: 2 }) as unknown as Driver
     await refused(createDriver(driver), 'INVALID_CONFIG', 'version 2')
   })
 

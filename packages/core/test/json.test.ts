@@ -10,6 +10,10 @@ describe('payload', () => {
     expect(data(undefined)).to.equal(null)
   })
 
+  it('holds null where an array has a hole', () => {
+    expect(data(Object.assign([1], { length: 3 }))).to.deep.equal([1, null, null])
+  })
+
   it('is detached from the caller’s object', () => {
     const inner = { n: 1 }
     const copied = data({ inner }) as { inner: { n: number } }
@@ -44,6 +48,8 @@ describe('payload', () => {
     ['a Set', { s: new Set([1]) }],
     ['bytes', new Uint8Array(2)],
     ['a promise', Promise.resolve(1)],
+    ['an Error', { cause: new TypeError('t') }],
+    ['a RegExp', /a/],
   ]
   for (const [what, value] of refused) {
     it(`refuses ${what}`, () => {
@@ -52,7 +58,7 @@ describe('payload', () => {
   }
 
   it('knows an upper bound of its size', () => {
-    const values = ['', 'é'.repeat(50), '"\\\n'.repeat(20), [1e308, -1e-308], { 'ключ': { deep: ['\u2028'] } }, [[[]]], [null, true, false]]
+    const values = ['', 'é'.repeat(50), '"\\\n'.repeat(20), [1e308, -1e-308], { 'ключ': { deep: ['\u2028'] } }, [[[]]], [null, true, false], Object.assign([], { length: 50 })]
     for (const value of values) expect(normalise(value).atMost).to.be.at.least(Buffer.byteLength(JSON.stringify(value)))
   })
 

@@ -6,7 +6,7 @@ import { ScriptedDriver } from './scripted-driver.ts'
 describe('publishing, on scripted answers', () => {
   const answering = (answer: (message: Message, index: number) => PublishResult | Promise<PublishResult>): Broker => {
     const driver = new ScriptedDriver()
-    driver.publish = (_queue, messages) => Promise.all(messages.map(answer))
+    driver.publish = (_queue, messages) => Promise.all(messages.map(async (message, index) => answer(message, index)))
     return new Broker(driver)
   }
   const failureOf = async (work: Promise<unknown>): Promise<JobportError> => {
@@ -54,5 +54,30 @@ describe('publishing, on scripted answers', () => {
 
   it('takes a payload of exactly the largest size', async () => {
     expect(await answering(() => ({ status: 'added' })).queue('q').add('a', 'é'.repeat(499))).to.include({ added: true })
+  })
+
+  it('refuses bad lookups, entries and options of addMany before any I/O', async () => {
+    const driver = new ScriptedDriver()
+    driver.connect = () => expect.fail('connected')
+    const queue = new Broker(driver).queue('q')
+    const bad: [work: () => Promise<unknown>, says: string][] = [
+      [() => queue.get(42 as never), 'id'],
+      [() => queue.remove(''), 'id'],
+      [() => queue.deadLetters.get('a\0'), 'id'],
+      [() => queue.deadLetters.remove('\ud800'), 'id'],
+      [() => queue.deadLetters.redrive({} as never), 'id'],
+      [() => queue.list('failed' as never), 'state'],
+      [() => queue.list('waiting', { limit: 0 }), 'limit'],
+      [() => queue.addMany({} as never), 'list'],
+      [() => queue.addMany([null as never]), 'job 0: must be { name, data, options? }'],
+      [() => queue.addMany([{ name: 'a', data: 1, opts: { delay: 5 } } as never]), "job 0: unknown option 'opts'; did you mean 'options'?"],
+      [() => queue.addMany([{ name: 'a', data: 1, options: null as never }]), 'job 0: options must be a plain object'],
+      [() => queue.addMany([], { attempts: 3 } as never), "unknown option 'attempts'"],
+    ]
+    for (const [work, says] of bad) {
+      const error = await failureOf(work())
+      expect(error).to.have.property('code', 'INVALID_ARGUMENT')
+      expect(error.message).to.include(says)
+    }
   })
 })

@@ -1,4 +1,4 @@
-import { expect, until } from '../assert.ts'
+import { expect, until, within } from '../assert.ts'
 import type { Case } from '../case.ts'
 import type { Context } from '../context.ts'
 import type { Child } from '../child.ts'
@@ -25,7 +25,7 @@ export const crashes: readonly Case[] = [
         const { driver, deliveries } = await take(1)
         await until(() => deliveries.length > 0, `delivery after ${i} closes`, () => counts)
         counts.push(deliveries[0]!.crashes)
-        await driver.close()
+        await within(6_000, 'closing with a job in hand', driver.close())
       }
       await work(() => 1)
       await completed(1)
@@ -61,13 +61,13 @@ export const crashes: readonly Case[] = [
       const { queue, counted } = ctx
       const innocents = Array.from({ length: 9 }, (_, i) => `innocent-${i}`)
       await queue.addMany([
-        ...innocents.map((id) => ({ name: 'hold', data: 400, options: { id } })),
+        ...innocents.map((id) => ({ name: 'wait', data: 400, options: { id } })),
         { name: 'die', data: 1, options: { id: 'poison', delay: 1 } },
       ])
       const tale = await workUntilDead(ctx, { concurrency: 10, crashLimit: 3 }, 1)
       expect(tale.dead).to.deep.equal(['poison crashes'])
       expect(tale.starts.get('poison')).to.be.within(2, 4)
-      await ctx.work({ hold: () => 1 }, { concurrency: 1 })
+      await ctx.work({ wait: () => 1 }, { concurrency: 1 })
       await ctx.completed(9 - tale.completed.length, REDELIVERY)
       ctx.exactly(innocents, [...tale.completed, ...ctx.story.ids('completed')], 'innocents completed')
       await counted({ waiting: 0, delayed: 0, active: 0, dead: 1 })
@@ -117,7 +117,7 @@ async function workUntilDead(ctx: Context, options: { concurrency: number; crash
   return {
     starts,
     completed: reports('completed').map(({ id }) => id),
-    dead: reports('dead').map(({ id, reason }) => `${id} ${reason}`),
+    dead: reports('dead').map(({ id, reason }) => `${String(id)} ${String(reason)}`),
     stalled: reports('stalled').length,
   }
 }

@@ -1,14 +1,17 @@
 import { backoff } from './backoff.ts'
+import { badInput } from './bad-input.ts'
 import { concurrency } from './concurrency.ts'
 import { crashes } from './crashes.ts'
 import { deadLetters } from './dead-letters.ts'
 import { delay } from './delay.ts'
+import { exits } from './exits.ts'
 import { identity } from './identity.ts'
 import { lifecycle } from './lifecycle.ts'
 import { lives } from './lives.ts'
 import { ordering } from './ordering.ts'
 import { redrive } from './redrive.ts'
 import { retry } from './retry.ts'
+import { shutdown } from './shutdown.ts'
 import { upkeep } from './upkeep.ts'
 import type { Chapter } from '../case.ts'
 
@@ -21,4 +24,6 @@ export const chapters: readonly Chapter[] = [
   { number: 5, title: 'dead letters', cases: [...deadLetters, ...redrive] },
   { number: 6, title: 'concurrency', cases: concurrency },
   { number: 7, title: 'ordering', cases: ordering },
+  { number: 8, title: 'shutdown', cases: [...shutdown, ...exits] },
+  { number: 10, title: 'bad input', cases: badInput },
 ]

@@ -14,7 +14,7 @@ export const lifecycle: readonly Case[] = [
       for (let i = 0; i < 100; i++) receipts.push(await queue.add(`kind-${i % 7}`, { i }, { headers: { trace: `t${i}` } }))
       await completed(100)
       await quiet(100, 'another run', () => story.tally())
-      exactly(receipts.map(({ id }) => id), story.ids('completed'), 'completed')
+      exactly(idsOf(receipts), story.ids('completed'), 'completed')
       for (const { id, name, data, headers, queue: on } of seen) {
         const i = receipts.findIndex((receipt) => receipt.id === id)
         expect({ name, data, headers, on }).to.deep.equal({ name: `kind-${i % 7}`, data: { i }, headers: { trace: `t${i}` }, on: queue.name })
@@ -28,7 +28,7 @@ export const lifecycle: readonly Case[] = [
       const receipts = await queue.addMany([1, 2, 3].map((data) => ({ name: 'early', data })))
       await work(() => 1)
       await completed(3)
-      exactly(receipts.map(({ id }) => id), story.ids('completed'), 'completed')
+      exactly(idsOf(receipts), story.ids('completed'), 'completed')
     },
   },
   {
@@ -78,7 +78,7 @@ export const lifecycle: readonly Case[] = [
       for (const receipt of receipts) expect(receipt).to.include({ added: true, uid: receipt.id })
       await work(() => 1, { concurrency: 10 })
       await completed(50)
-      exactly(receipts.map(({ id }) => id), story.ids('completed'), 'completed')
+      exactly(idsOf(receipts), story.ids('completed'), 'completed')
     },
   },
   {
@@ -169,7 +169,7 @@ export const lifecycle: readonly Case[] = [
       await refusal(queue.addMany([{ name: 'a', data: 1 }, { name: '', data: 2 }]), 'INVALID_ARGUMENT')
       await work(() => 1, { concurrency: 50 })
       await completed(1_200, 30_000)
-      exactly(receipts.map(({ id }) => id), story.ids('completed'), 'completed')
+      exactly(idsOf(receipts), story.ids('completed'), 'completed')
     },
   },
   {
@@ -240,3 +240,7 @@ export const lifecycle: readonly Case[] = [
     },
   },
 ]
+
+function idsOf(receipts: readonly { readonly id: string }[]): string[] {
+  return receipts.map(({ id }) => id)
+}

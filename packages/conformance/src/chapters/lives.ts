@@ -173,7 +173,7 @@ async function killedAdds(ctx: Context): Promise<string[]> {
       const id = `${forward ? 'delivered' : 'lost'}-${at}`
       ids.push(id)
       let killed: Promise<void> | undefined
-      between.set({ at, forward, spring: () => (killed = producer.kill()) })
+      between.set({ at, forward, spring: () => void (killed = producer.kill()) })
       producer.add({ name: 'a', data: id, options: { id } })
       await until(() => killed !== undefined || producer.of('added').length > 0, 'the end of the add', () => producer.reports)
       await killed
@@ -195,7 +195,7 @@ async function abandonedAdds(ctx: Context): Promise<string[]> {
     const id = `abandoned-${turns}`
     ids.push(id)
     const adding = client.queue(ctx.queue.name).add('a', id, { id }).catch(() => undefined)
-    for (let i = 0; i < turns; i++) await null
+    for (let i = 0; i < turns; i++) await Promise.resolve()
     await (await client.driver().catch(() => undefined))?.close()
     await adding
     await again(ctx, id)

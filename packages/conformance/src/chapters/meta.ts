@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { expect, until } from '../assert.ts'
-import { chapters } from './index.ts'
+import { JobportError } from '@jobport/core'
+import { expect, refusal, until, within } from '../assert.ts'
+import { failureOf } from '../results.ts'
 import { WaitError } from '../wait.ts'
-import type { Case } from '../case.ts'
+import type { Case, Chapter } from '../case.ts'
 import type { Ledger } from '../context.ts'
 import type { Harness } from '../harness.ts'
 import type { Results } from '../results.ts'
@@ -11,6 +12,7 @@ interface Suite {
   readonly harness: Harness
   readonly results: Results
   readonly ledger: Ledger
+  readonly chapters: readonly Chapter[]
 }
 
 /** One entry of `cases.json`. */
@@ -28,7 +30,8 @@ export async function listedCases(): Promise<readonly Listed[]> {
 }
 
 /** The cases about the suite; they run last, when it can be looked back upon. */
-export function metaCases({ harness, results, ledger }: Suite): readonly Case[] {
+export function metaCases({ harness, results, ledger, chapters }: Suite): readonly Case[] {
+  const cases = chapters.flatMap((chapter) => chapter.cases)
   return [
     {
       id: 'META-01',
@@ -51,7 +54,7 @@ export function metaCases({ harness, results, ledger }: Suite): readonly Case[] 
       id: 'META-02',
       title: 'every declared feature was exercised',
       run: async ({ features }) => {
-        const used = new Set(chapters.flatMap(({ cases }) => cases).filter(({ id }) => results.get(id)?.status === 'passed').map(({ needs }) => needs))
+        const used = new Set(cases.filter(({ id }) => results.get(id)?.status === 'passed').map(({ needs }) => needs))
         for (const [feature, declared] of Object.entries(features)) {
           if (declared !== false) expect(used.has(feature as keyof typeof features), `a case that passed and needs '${feature}'`).to.equal(true)
         }
@@ -62,7 +65,7 @@ export function metaCases({ harness, results, ledger }: Suite): readonly Case[] 
       title: 'every feature that is not declared was refused',
       run: async ({ features }) => {
         const lacking = Object.entries(features).filter(([, declared]) => declared === false).map(([feature]) => feature)
-        const refused = new Set(chapters.flatMap(({ cases }) => cases).filter(({ id }) => results.get(id)?.status === 'refused').map(({ needs }) => needs as string))
+        const refused = new Set(cases.filter(({ id }) => results.get(id)?.status === 'refused').map(({ needs }) => needs as string))
         expect(lacking.filter((feature) => !refused.has(feature))).to.deep.equal([])
       },
     },
@@ -70,7 +73,7 @@ export function metaCases({ harness, results, ledger }: Suite): readonly Case[] 
       id: 'META-05',
       title: 'case ids are unique and well formed',
       run: async () => {
-        const ids = chapters.flatMap(({ cases }) => cases.map(({ id }) => id))
+        const ids = cases.map(({ id }) => id)
         expect(ids.filter((id, i) => ids.indexOf(id) !== i)).to.deep.equal([])
         for (const id of ids) expect(id).to.match(/^[A-Z]+-(\d\d|K\d)$/)
       },
@@ -102,8 +105,30 @@ export function metaCases({ harness, results, ledger }: Suite): readonly Case[] 
         const reached = results.all().filter(({ chapter, status }) => chapter > 0 && status !== 'unreached')
         const missing = listed.filter(({ id }) => !reached.some((result) => result.id === id)).map(({ id }) => id)
         const unlisted = reached.filter(({ id }) => !listed.some((entry) => entry.id === id)).map(({ id }) => id)
-        expect({ missing, unlisted }).to.deep.equal({ missing: [], unlisted: [] })
+        expect({ missing, unlisted }, `missing: ${missing.join(' ')}; unlisted: ${unlisted.join(' ')}`).to.deep.equal({ missing: [], unlisted: [] })
+      },
+    },
+    {
+      id: 'META-09',
+      title: "a failure on a case's own assertion is told from an error and from a timeout",
+      run: async () => {
+        const told = async (work: () => unknown): Promise<boolean> => failureOf(await thrownBy(work)).byAssertion
+        expect(await told(() => expect(1).to.equal(2)), 'an assertion').to.equal(true)
+        expect(await told(() => until(() => false, 'nothing', () => 0, 10)), 'a wait of its own').to.equal(true)
+        expect(await told(() => within(10, 'for ever', new Promise(() => {}))), 'a deadline of its own').to.equal(true)
+        expect(await told(() => refusal(async () => 1, 'CLOSED')), 'a missing refusal').to.equal(true)
+        expect(await told(() => JSON.parse('{')), 'an error').to.equal(false)
+        expect(await told(() => Promise.reject(new JobportError('TIMEOUT', 'add took too long'))), 'an error of the broker').to.equal(false)
+        expect(await told(() => Promise.reject(new Error('Timeout of 120000ms exceeded.'))), "the runner's timeout").to.equal(false)
       },
     },
   ]
+}
+
+async function thrownBy(work: () => unknown): Promise<unknown> {
+  try {
+    return await work()
+  } catch (thrown) {
+    return thrown
+  }
 }

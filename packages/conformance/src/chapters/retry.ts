@@ -1,5 +1,5 @@
 import { UnrecoverableError } from '@jobport/core'
-import { expect, quiet, until } from '../assert.ts'
+import { expect, quiet, until, within } from '../assert.ts'
 import { fail } from '../fail.ts'
 import { REDELIVERY } from './crashes.ts'
 import type { Case } from '../case.ts'
@@ -223,7 +223,7 @@ export const retry: readonly Case[] = [
       await (await next()).settle({ type: 'again', delay: 0, attempt: 2 })
       await (await next()).settle({ type: 'release' })
       await next()
-      await driver.close()
+      await within(6_000, 'closing with a job in hand', driver.close())
       const second = await take(1)
       await until(() => second.deliveries.length > 0, 'delivery after a close', () => seen)
       const last = second.deliveries[0]!
@@ -235,18 +235,14 @@ export const retry: readonly Case[] = [
   {
     id: 'RET-18',
     title: 'random failures: no job starts more often than its attempts, each ends once',
-    run: async ({ queue, work, broker, story, random, conserved }) => {
+    run: async ({ queue, work, broker, story, random, sound }) => {
       const handler = (): void => void (random() < 0.4 && fail())
       for (let i = 0; i < 2; i++) await work(handler, { concurrency: 5 }, { broker: broker() })
       const jobs = Array.from({ length: 120 }, (_, i) => ({ name: 'a', data: i, options: { id: `r-${i}`, attempts: 1 + Math.floor(random() * 4) } }))
       const receipts = await queue.addMany(jobs)
       const ends = (): number => story.of('completed').length + story.of('dead').length
       await until(() => ends() >= 120, '120 ends', () => story.tally())
-      for (const { options } of jobs) {
-        expect(story.of('active', options.id).length, options.id).to.be.at.most(options.attempts)
-        expect(story.of('completed', options.id).length + story.of('dead', options.id).length, options.id).to.equal(1)
-      }
-      await conserved(receipts.map(({ uid }) => uid!))
+      await sound(receipts.map(({ id, uid }, i) => ({ type: 'added', id, uid: uid!, attempts: jobs[i]!.options.attempts })))
     },
   },
 ]

@@ -27,6 +27,7 @@ export const upkeep: readonly Case[] = [
       gate.resolve()
       await until(() => story.of('failed').length === 1, 'the end of the running job', () => story.tally())
       await quiet(400, 'a start while paused', () => story.of('active').length)
+      expect(story.of('active'), 'starts before resume').to.have.length(1)
       await queue.resume()
       expect(await queue.isPaused()).to.equal(false)
       await completed(4)

@@ -6,6 +6,7 @@ export const delivering: readonly Saboteur[] = [
   {
     name: 'acknowledges before the handler',
     caughtBy: 'RET-01',
+    touches: [2, 5, 6, 7],
     wrap: (driver) =>
       tamper(driver, {
         deliver: (receive, delivery) => {
@@ -17,11 +18,13 @@ export const delivering: readonly Saboteur[] = [
   {
     name: 'forgets the attempts',
     caughtBy: 'LIFE-08',
+    touches: [1, 2, 5, 7],
     wrap: (driver) => tamper(driver, { deliver: (receive, delivery) => receive({ ...copyOf(delivery), attempt: 1 }) }),
   },
   {
     name: 'delivers one job in ten twice',
     caughtBy: 'CON-04',
+    touches: [1, 2, 5, 6, 7],
     wrap: (driver) => {
       let count = 0
       return tamper(driver, {
@@ -35,6 +38,7 @@ export const delivering: readonly Saboteur[] = [
   {
     name: 'hands out references to one object',
     caughtBy: 'LIFE-25',
+    touches: [1],
     wrap: (driver) => {
       const shared = new Map<string, Json>()
       return tamper(driver, {
@@ -52,11 +56,13 @@ export const delivering: readonly Saboteur[] = [
   {
     name: 'delivers more than the prefetch',
     caughtBy: 'CON-01',
+    touches: [6, 7],
     wrap: (driver) => tamper(driver, { options: ({ prefetch }) => ({ prefetch: prefetch + 1 }) }),
   },
   {
     name: 'starves an idle worker by fetching ahead',
     caughtBy: 'CON-06',
+    touches: [6],
     wrap: (driver) => {
       const lanes = new Map<unknown, { free: number; held: Delivery[] }>()
       return tamper(driver, {

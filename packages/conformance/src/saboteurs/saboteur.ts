@@ -5,6 +5,8 @@ export interface Saboteur {
   readonly name: string
   /** The case that must go red. */
   readonly caughtBy: string
+  /** Numbers of the chapters that it may turn red; every other one must stay green. */
+  readonly touches: readonly number[]
   readonly wrap: (driver: Driver) => Driver
 }
 
@@ -15,7 +17,7 @@ export interface Tampering {
   readonly publish?: (honest: Publish, ...args: Parameters<Publish>) => Promise<PublishResult[]>
   readonly deliver?: (honest: (delivery: Delivery) => void, delivery: Delivery, queue: string) => void
   readonly options?: (options: ConsumeOptions) => ConsumeOptions
-  readonly consumer?: (honest: Consumer) => Consumer
+  readonly consumer?: (honest: Consumer, receive: (delivery: Delivery) => void, queue: string) => Consumer
   readonly admin?: (honest: QueueAdmin, queue: string) => QueueAdmin
   readonly close?: (honest: () => Promise<void>) => Promise<void>
 }
@@ -31,7 +33,7 @@ export function tamper(driver: Driver, { publish, deliver, options, consumer, ad
     consume: async (queue, receive, wanted) => {
       const given = deliver ? (delivery: Delivery): void => deliver(receive, delivery, queue) : receive
       const made = await driver.consume(queue, given, options ? options(wanted) : wanted)
-      return consumer ? consumer(made) : made
+      return consumer ? consumer(made, receive, queue) : made
     },
     admin: (queue) => (admin ? admin(driver.admin(queue), queue) : driver.admin(queue)),
     close: () => (close ? close(() => driver.close()) : driver.close()),

@@ -3,16 +3,17 @@ import type { Delivery, Outcome } from '@jobport/core/driver'
 
 /** Saboteurs that change what becomes of a run. */
 export const settlements: readonly Saboteur[] = [
-  changing('counts a release as an attempt', 'RET-15', (outcome, { attempt }) =>
+  changing('counts a release as an attempt', 'RET-15', [2], (outcome, { attempt }) =>
     outcome.type === 'release' ? { type: 'again', delay: 0, attempt: attempt + 1 } : outcome),
-  changing('ignores the backoff', 'RET-04', (outcome) => (outcome.type === 'again' ? { ...outcome, delay: 0 } : outcome)),
-  changing('drops the error of a dead job', 'DLQ-01', (outcome) =>
+  changing('ignores the backoff', 'RET-04', [2, 5], (outcome) => (outcome.type === 'again' ? { ...outcome, delay: 0 } : outcome)),
+  changing('drops the error of a dead job', 'DLQ-01', [5], (outcome) =>
     outcome.type === 'dead' ? { ...outcome, error: { name: 'Error', message: '' } } : outcome),
-  changing('forgets why a job died', 'DLQ-04', (outcome) => (outcome.type === 'dead' ? { ...outcome, reason: 'attempts' } : outcome)),
-  changing('throws dead jobs away', 'DLQ-03', (outcome) => (outcome.type === 'dead' ? { type: 'complete', result: null } : outcome)),
+  changing('forgets why a job died', 'DLQ-04', [5], (outcome) => (outcome.type === 'dead' ? { ...outcome, reason: 'attempts' } : outcome)),
+  changing('throws dead jobs away', 'DLQ-03', [5], (outcome) => (outcome.type === 'dead' ? { type: 'complete', result: null } : outcome)),
   {
     name: 'settles before the broker knows',
     caughtBy: 'LIFE-24',
+    touches: [1, 3, 5],
     wrap: (driver) =>
       tamper(driver, {
         deliver: (receive, delivery) =>
@@ -24,6 +25,7 @@ export const settlements: readonly Saboteur[] = [
   {
     name: 'lets a late settlement free the id of a newer job',
     caughtBy: 'ID-K2',
+    touches: [4],
     wrap: (driver) =>
       tamper(driver, {
         deliver: (receive, delivery, queue) =>
@@ -35,12 +37,53 @@ export const settlements: readonly Saboteur[] = [
           })),
       }),
   },
+  {
+    name: 'never says that a job was lost',
+    caughtBy: 'CON-08',
+    touches: [6],
+    wrap: (driver) =>
+      tamper(driver, {
+        deliver: (receive, delivery) => receive(settling(delivery, (outcome) => delivery.settle(outcome).catch(() => {}))),
+      }),
+  },
+  {
+    name: 'counts a release as a crash',
+    caughtBy: 'CRA-K1',
+    touches: [2],
+    wrap: (driver) => {
+      const released = new Map<string, number>()
+      return tamper(driver, {
+        deliver: (receive, delivery) => {
+          const { uid } = delivery.message
+          const count = released.get(uid) ?? 0
+          receive({
+            ...settling(delivery, (outcome) => {
+              if (outcome.type === 'release') released.set(uid, count + 1)
+              return delivery.settle(outcome)
+            }),
+            crashes: delivery.crashes + count,
+          })
+        },
+      })
+    },
+  },
+  {
+    name: 'loses a job that is released',
+    caughtBy: 'RET-15',
+    touches: [2],
+    wrap: (driver) =>
+      tamper(driver, {
+        deliver: (receive, delivery) =>
+          receive(settling(delivery, (outcome) => delivery.settle(outcome.type === 'release' ? { type: 'complete', result: null } : outcome))),
+      }),
+  },
 ]
 
-function changing(name: string, caughtBy: string, change: (outcome: Outcome, delivery: Delivery) => Outcome): Saboteur {
+function changing(name: string, caughtBy: string, touches: readonly number[], change: (outcome: Outcome, delivery: Delivery) => Outcome): Saboteur {
   return {
     name,
     caughtBy,
+    touches,
     wrap: (driver) =>
       tamper(driver, {
         deliver: (receive, delivery) => receive(settling(delivery, (outcome) => delivery.settle(change(outcome, delivery)))),

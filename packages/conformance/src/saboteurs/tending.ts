@@ -1,18 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import { tamper, tamperAdmin, type Saboteur } from './saboteur.ts'
+import { settling, tamper, tamperAdmin, type Saboteur } from './saboteur.ts'
 import type { Consumer, QueueAdmin } from '@jobport/core/driver'
+
+/** What 'ignores the pause' claims, on every connection. */
+const paused = new Set<string>()
 
 /** Saboteurs that tend their queues badly, or do not let go. */
 export const tending: readonly Saboteur[] = [
-  changing('never resumes', 'LIFE-15', () => ({ resume: async () => {} })),
-  changing('says that it removed what it did not', 'LIFE-18', () => ({ remove: async () => true })),
-  changing('miscounts what waits', 'LIFE-10', (honest) => ({
+  changing('never resumes', 'LIFE-15', [1], () => ({ resume: async () => {} })),
+  changing('says that it removed what it did not', 'LIFE-18', [1], () => ({ remove: async () => true })),
+  changing('miscounts what waits', 'LIFE-10', [1], (honest) => ({
     counts: async () => {
       const counts = await honest.counts()
       return { ...counts, waiting: counts.waiting + counts.active }
     },
   })),
-  changing('shows every dead letter twice', 'DLQ-01', (honest) => ({
+  changing('shows every dead letter twice', 'DLQ-01', [5], (honest) => ({
     list: async (state, page) => {
       const { jobs, ...rest } = await honest.list(state, page)
       return { ...rest, jobs: state === 'dead' ? jobs.flatMap((job) => [job, job]) : jobs }
@@ -21,6 +24,7 @@ export const tending: readonly Saboteur[] = [
   {
     name: 'doubles a job on redrive',
     caughtBy: 'DLQ-08',
+    touches: [5],
     wrap: (driver) =>
       tamper(driver, {
         admin: (honest, queue) =>
@@ -38,6 +42,7 @@ export const tending: readonly Saboteur[] = [
   {
     name: 'hangs on stop',
     caughtBy: 'SHU-04',
+    touches: [8],
     wrap: (driver) =>
       tamper(driver, {
         consumer: (honest): Consumer => ({
@@ -48,8 +53,64 @@ export const tending: readonly Saboteur[] = [
         }),
       }),
   },
+  {
+    name: 'ignores the pause',
+    caughtBy: 'LIFE-15',
+    touches: [1],
+    wrap: (driver) =>
+      tamper(driver, {
+        admin: (honest, queue) =>
+          tamperAdmin(honest, {
+            pause: async () => void paused.add(queue),
+            resume: async () => void paused.delete(queue),
+            status: async () => ({ ...(await honest.status()), paused: paused.has(queue) }),
+          }),
+      }),
+  },
+  {
+    name: 'hangs on close while a job is in hand',
+    caughtBy: 'RET-16',
+    touches: [2],
+    wrap: (driver) => {
+      let held = 0
+      return tamper(driver, {
+        deliver: (receive, delivery) => {
+          held++
+          receive(settling(delivery, (outcome) => {
+            held--
+            return delivery.settle(outcome)
+          }))
+        },
+        close: async (honest) => {
+          await honest()
+          if (held > 0) await new Promise(() => {})
+        },
+      })
+    },
+  },
+  {
+    name: 'delivers once more after it stopped',
+    caughtBy: 'CON-08',
+    touches: [6],
+    wrap: (driver) =>
+      tamper(driver, {
+        consumer: (honest, receive, queue): Consumer => ({
+          stop: async () => {
+            await honest.stop()
+            const late = driver.consume(queue, (delivery) => {
+              void late.then((consumer) => consumer.stop())
+              receive(delivery)
+            }, { prefetch: 1 })
+            await late
+          },
+          get lastContact() {
+            return honest.lastContact
+          },
+        }),
+      }),
+  },
 ]
 
-function changing(name: string, caughtBy: string, change: (honest: QueueAdmin) => Partial<QueueAdmin>): Saboteur {
-  return { name, caughtBy, wrap: (driver) => tamper(driver, { admin: (honest) => tamperAdmin(honest, change(honest)) }) }
+function changing(name: string, caughtBy: string, touches: readonly number[], change: (honest: QueueAdmin) => Partial<QueueAdmin>): Saboteur {
+  return { name, caughtBy, touches, wrap: (driver) => tamper(driver, { admin: (honest) => tamperAdmin(honest, change(honest)) }) }
 }
