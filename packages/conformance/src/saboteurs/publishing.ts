@@ -24,7 +24,7 @@ export const publishing: readonly Saboteur[] = [
   },
   changing('delivers 200 ms early', 'DEL-01', [3], ({ delay, ...message }) => ({ ...message, ...(delay && { delay: Math.max(1, delay - 200) }) })),
   changing('ignores the priority', 'ORD-04', [7], ({ priority: _, ...message }) => message),
-  changing('trims header values', 'LIFE-06', [1], (message) => ({
+  changing('trims header values', 'LIFE-06', [1, 10], (message) => ({
     ...message,
     headers: Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, value.trim()])),
   })),
@@ -63,7 +63,7 @@ export const publishing: readonly Saboteur[] = [
   {
     name: 'stores every job twice under another uid when the id was made by core',
     caughtBy: 'LIFE-01',
-    touches: [1, 2, 4, 5, 6, 7],
+    touches: [1, 2, 3, 4, 5, 6, 7, 8],
     wrap: (driver) =>
       tamper(driver, {
         publish: async (honest, queue, messages, options) => {
