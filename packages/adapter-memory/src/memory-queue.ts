@@ -155,7 +155,8 @@ export class MemoryQueue {
       if (this.#live.get(entry.id) === entry) this.#hold(entry, 0, { handedBack: true })
     }
     const settle = async (outcome: Outcome): Promise<void> => {
-      if (this.#active.get(entry.uid)?.lose !== lose) throw new JobportError('LEASE_LOST', `job ${entry.id} is no longer held`, { id: entry.id })
+      if (this.#active.get(entry.uid)?.lose !== lose)
+        throw new JobportError('LEASE_LOST', `job ${entry.id} is no longer held`, { id: entry.id })
       end()
       this.#settle(entry, outcome)
       this.#refill()

@@ -22,7 +22,10 @@ export const publishing: readonly Saboteur[] = [
       })
     },
   },
-  changing('delivers 200 ms early', 'DEL-01', [3], ({ delay, ...message }) => ({ ...message, ...(delay && { delay: Math.max(1, delay - 200) }) })),
+  changing('delivers 200 ms early', 'DEL-01', [3], ({ delay, ...message }) => ({
+    ...message,
+    ...(delay && { delay: Math.max(1, delay - 200) }),
+  })),
   changing('ignores the priority', 'ORD-04', [7], ({ priority: _, ...message }) => message),
   changing('trims header values', 'LIFE-06', [1, 10], (message) => ({
     ...message,
@@ -67,7 +70,9 @@ export const publishing: readonly Saboteur[] = [
     wrap: (driver) =>
       tamper(driver, {
         publish: async (honest, queue, messages, options) => {
-          const twins = messages.filter(({ id, uid }) => id === uid).map((message) => ({ ...message, uid: randomUUID(), id: randomUUID() }))
+          const twins = messages
+            .filter(({ id, uid }) => id === uid)
+            .map((message) => ({ ...message, uid: randomUUID(), id: randomUUID() }))
           await honest(queue, twins, options)
           return honest(queue, messages, options)
         },
@@ -113,6 +118,7 @@ function changing(name: string, caughtBy: string, touches: readonly number[], ch
     name,
     caughtBy,
     touches,
-    wrap: (driver) => tamper(driver, { publish: (honest, queue, messages, options) => honest(queue, messages.map(change), options) }),
+    wrap: (driver) =>
+      tamper(driver, { publish: (honest, queue, messages, options) => honest(queue, messages.map(change), options) }),
   }
 }
