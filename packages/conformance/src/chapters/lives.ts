@@ -36,7 +36,8 @@ export const lives: readonly Case[] = [
   },
   {
     id: 'ID-K1',
-    title: 'a producer dies at each step of an add with a given id: adding again ends in one run, and is refused only for a job that exists',
+    title:
+      'a producer dies at each step of an add with a given id: adding again ends in one run, and is refused only for a job that exists',
     run: async (ctx) => {
       const ids = await (ctx.harness.remote && ctx.features.durable ? killedAdds(ctx) : abandonedAdds(ctx))
       expect(ids.length, 'steps').to.be.at.least(2)
@@ -83,7 +84,8 @@ export const lives: readonly Case[] = [
   },
   {
     id: 'ID-K3',
-    title: 'two dead letters of one id: the newest is meant; redriving while the id is live is DUPLICATE, redriveAll skips and counts',
+    title:
+      'two dead letters of one id: the newest is meant; redriving while the id is live is DUPLICATE, redriveAll skips and counts',
     run: async ({ queue, work, died, completed, story }) => {
       const worker = await work(() => Promise.reject(new Error('no')))
       for (let i = 1; i <= 2; i++) {
@@ -91,7 +93,8 @@ export const lives: readonly Case[] = [
         await died(i)
       }
       await worker.stop()
-      const letters = async (): Promise<unknown[]> => (await queue.deadLetters.list()).jobs.map(({ id, data }) => `${id} ${String(data)}`)
+      const letters = async (): Promise<unknown[]> =>
+        (await queue.deadLetters.list()).jobs.map(({ id, data }) => `${id} ${String(data)}`)
       expect(await letters()).to.deep.equal(['x 2', 'x 1'])
       expect(await queue.deadLetters.get('x')).to.include({ id: 'x', data: 2, state: 'dead' })
       const live = await queue.add('a', 'live', { id: 'x' })
@@ -141,24 +144,46 @@ export const lives: readonly Case[] = [
         expect(await queue.remove('removed')).to.equal(true)
         expect(await queue.add('ok', 2, { id: 'removed' }), 'after removal').to.include({ added: true })
       }
-      await until(() => Date.now() > addedAt + 1_300, 'the end of the shorter ttl', () => Date.now())
+      await until(
+        () => Date.now() > addedAt + 1_300,
+        'the end of the shorter ttl',
+        () => Date.now(),
+      )
       expect(await queue.add('held', 2, { id: 'long' }), 'a twin of the job that outlived its ttl').to.include({ added: false })
-      await until(async () => (await queue.add('ok', 4, { id: 'quick' })).added, 'the end of the longer ttl', () => Date.now() - addedAt, 5_000)
+      await until(
+        async () => (await queue.add('ok', 4, { id: 'quick' })).added,
+        'the end of the longer ttl',
+        () => Date.now() - addedAt,
+        5_000,
+      )
       expect(Date.now() - addedAt, 'the id was taken for, ms').to.be.at.least(2_000)
       gate.resolve()
-      await until(() => story.of('completed', 'long').length === 1, 'the end of the long job', () => story.tally())
+      await until(
+        () => story.of('completed', 'long').length === 1,
+        'the end of the long job',
+        () => story.tally(),
+      )
       expect(await queue.add('ok', 3, { id: 'long' }), 'after a completion past the ttl').to.include({ added: true })
     },
   },
 ]
 
 async function nextOf(deliveries: readonly Delivery[]): Promise<Delivery> {
-  await until(() => deliveries.length > 0, 'a delivery', () => deliveries.length)
+  await until(
+    () => deliveries.length > 0,
+    'a delivery',
+    () => deliveries.length,
+  )
   return deliveries[0]!
 }
 
 async function lateSettlements(delivery: Delivery): Promise<void> {
-  for (const outcome of [{ type: 'complete', result: null }, OLD, { type: 'again', delay: 0, attempt: 9 }, { type: 'release' }] as const) {
+  for (const outcome of [
+    { type: 'complete', result: null },
+    OLD,
+    { type: 'again', delay: 0, attempt: 9 },
+    { type: 'release' },
+  ] as const) {
     await refusal(delivery.settle(outcome), 'LEASE_LOST')
   }
 }
@@ -176,7 +201,11 @@ async function killedAdds(ctx: Context): Promise<string[]> {
       let killed: Promise<void> | undefined
       between.set({ at, forward, spring: () => void (killed = producer.kill()) })
       producer.add({ name: 'a', data: id, options: { id } })
-      await until(() => killed !== undefined || producer.of('added').length > 0, 'the end of the add', () => producer.reports)
+      await until(
+        () => killed !== undefined || producer.of('added').length > 0,
+        'the end of the add',
+        () => producer.reports,
+      )
       await killed
       await producer.kill()
       between.heal()
@@ -195,7 +224,10 @@ async function abandonedAdds(ctx: Context): Promise<string[]> {
     const client = ctx.broker()
     const id = `abandoned-${turns}`
     ids.push(id)
-    const adding = client.queue(ctx.queue.name).add('a', id, { id }).catch(() => undefined)
+    const adding = client
+      .queue(ctx.queue.name)
+      .add('a', id, { id })
+      .catch(() => undefined)
     for (let i = 0; i < turns; i++) await Promise.resolve()
     await (await client.driver().catch(() => undefined))?.close()
     await adding
