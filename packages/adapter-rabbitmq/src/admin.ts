@@ -1,4 +1,12 @@
-import { decode, type JobState, type Page, type QueueAdmin, type QueueStatus, type Scope, type StoredJob } from '@jobport/core/driver'
+import {
+  decode,
+  type JobState,
+  type Page,
+  type QueueAdmin,
+  type QueueStatus,
+  type Scope,
+  type StoredJob,
+} from '@jobport/core/driver'
 import { hasGivenId, toWire } from './mapping.ts'
 import { record } from './publish.ts'
 import type { Calls } from './calls.ts'
@@ -160,10 +168,20 @@ export class RabbitMQAdmin implements QueueAdmin {
 
   /** Of several dead letters of one death, which a crash can leave, the ledger knows the valid one. */
   async #read<T>(
-    use: (letters: readonly Letter[], ledger: LedgerApi | undefined, acknowledge: (letter: Letter) => Promise<void>) => Promise<T>,
+    use: (
+      letters: readonly Letter[],
+      ledger: LedgerApi | undefined,
+      acknowledge: (letter: Letter) => Promise<void>,
+    ) => Promise<T>,
   ): Promise<T> {
     const ledger = await this.#ledger()
-    return this.#options.letters.read((letters, acknowledge) => use(letters.filter((letter) => isValid(letter, ledger)), ledger, acknowledge))
+    return this.#options.letters.read((letters, acknowledge) =>
+      use(
+        letters.filter((letter) => isValid(letter, ledger)),
+        ledger,
+        acknowledge,
+      ),
+    )
   }
 
   /** As of now. */

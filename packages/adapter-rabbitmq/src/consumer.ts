@@ -128,7 +128,10 @@ export class RabbitMQConsumer implements Consumer {
     await topology.ensure(queue)
     await topology.ensureControl(queue)
     const session: Session = new Session({
-      names, prefetch, quorum, publisher,
+      names,
+      prefetch,
+      quorum,
+      publisher,
       member: { answer: (question) => this.#answer(session, question) },
       onMessage: (message) => this.#arrive(session, message),
     })

@@ -89,7 +89,11 @@ export class Control {
     } catch (error) {
       throw toJobportError(error, 'asking workers')
     } finally {
-      await within(1_000, 'closing a channel', Promise.resolve().then(() => channel.close())).catch(() => {})
+      await within(
+        1_000,
+        'closing a channel',
+        Promise.resolve().then(() => channel.close()),
+      ).catch(() => {})
     }
   }
 
@@ -99,7 +103,13 @@ export class Control {
   }
 }
 
-async function collect(channel: Channel, control: string, question: Question, wanted: number, deadline: number): Promise<Reply[]> {
+async function collect(
+  channel: Channel,
+  control: string,
+  question: Question,
+  wanted: number,
+  deadline: number,
+): Promise<Reply[]> {
   const replies: Reply[] = []
   const { promise: all, resolve, reject } = Promise.withResolvers<void>()
   channel.once('close', () => reject(new JobportError('UNAVAILABLE', 'the channel was closed')))

@@ -1,6 +1,15 @@
 import {
-  JobportError, type ConsumeOptions, type Consumer, type Delivery, type Driver, type DriverListener, type Features, type Message,
-  type PublishResult, type QueueAdmin, type ServerInfo,
+  JobportError,
+  type ConsumeOptions,
+  type Consumer,
+  type Delivery,
+  type Driver,
+  type DriverListener,
+  type Features,
+  type Message,
+  type PublishResult,
+  type QueueAdmin,
+  type ServerInfo,
 } from '@jobport/core/driver'
 import { RabbitMQAdmin } from './admin.ts'
 import { Calls } from './calls.ts'
@@ -116,7 +125,13 @@ export class RabbitMQDriver implements Driver {
     const { work: _, failed } = this.#topology.names(queue)
     const letters = this.#letters.get(queue) ?? new Letters(this.#client.tending, this.#calls, failed)
     this.#letters.set(queue, letters)
-    const tools = { calls: this.#calls, control: this.#control, topology: this.#topology, post: this.#post, ledgers: this.#ledgers }
+    const tools = {
+      calls: this.#calls,
+      control: this.#control,
+      topology: this.#topology,
+      post: this.#post,
+      ledgers: this.#ledgers,
+    }
     return new RabbitMQAdmin(queue, { ...tools, letters, settings: this.#settings })
   }
 

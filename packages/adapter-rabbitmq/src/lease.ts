@@ -99,11 +99,14 @@ export class Leasing {
     const counted = { attempt: Math.max(life.attempt, reading.travel.attempt), crashes: life.crashes, stalled }
     const job = new LeasedJob({ ...fieldsOf(reading), ...counted }, steps)
     const isOver = (fate: ReturnType<LedgerApi['state']['fate']>): boolean => fate?.kind !== 'live' || fate.run !== run
-    void ledger.until(life.uid, isOver, FOREVER).then(() => {
-      if (job.isSettling || !steps.isHeld) return
-      job.lose()
-      void steps.abandon()
-    }, () => {})
+    void ledger.until(life.uid, isOver, FOREVER).then(
+      () => {
+        if (job.isSettling || !steps.isHeld) return
+        job.lose()
+        void steps.abandon()
+      },
+      () => {},
+    )
     return job
   }
 
@@ -137,7 +140,10 @@ export function claimOf({ message, copy, travel }: Pick<Reading, 'message' | 'co
   const { seen = 0, from } = travel.ledger ?? {}
   const body = new TextDecoder().decode(encode(message))
   return {
-    id, uid, copy, seen,
+    id,
+    uid,
+    copy,
+    seen,
     body: body.length <= MOST_BODY ? body : new TextDecoder().decode(encode({ ...message, data: null })),
     ...(dedup && { until: addedAt + dedup.ttl }),
     ...(delay !== undefined && delay > 0 && { dueAt: addedAt + Math.ceil(delay) }),

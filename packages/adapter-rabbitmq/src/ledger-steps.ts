@@ -48,7 +48,14 @@ export class LedgerSteps implements Steps {
     const { uid } = this.#life
     const { copy, at } = await this.#publishNext(attempt, delay)
     const dueAt = at + Math.ceil(delay)
-    const { status } = await this.#ledger.append({ type: 'again', uid, run: this.#run, copy, attempt, ...(delay > 0 && { dueAt }) })
+    const { status } = await this.#ledger.append({
+      type: 'again',
+      uid,
+      run: this.#run,
+      copy,
+      attempt,
+      ...(delay > 0 && { dueAt }),
+    })
     if (status === 'burned') {
       this.#next = undefined
       return this.again({ type: 'again', delay: Math.max(0, dueAt - Date.now()), attempt })

@@ -153,7 +153,11 @@ class Look {
       this.#letters.push({ raw, reading, dead: deadNoteOf(reading, raw) })
     }
     await within(CALL_DEADLINE, 'reading', this.#channel.prefetch(MOST_IN_HAND))
-    const { consumerTag } = await within(CALL_DEADLINE, 'reading', this.#channel.consume(this.#queue, receive, { exclusive: true }))
+    const { consumerTag } = await within(
+      CALL_DEADLINE,
+      'reading',
+      this.#channel.consume(this.#queue, receive, { exclusive: true }),
+    )
     this.#tag = consumerTag
   }
 
@@ -168,14 +172,17 @@ class Look {
       // the reader before us may have taken some out for good
       const isComplete = here >= this.#expected || Date.now() - quietSince > QUIET
       if ((messageCount === 0 && isComplete) || this.#letters.length >= MOST_IN_HAND) return
-      if (Date.now() > end) throw new JobportError('UNAVAILABLE', `only ${here} of ${this.#expected} dead letters came within ${SCAN_DEADLINE} ms`)
+      if (Date.now() > end)
+        throw new JobportError('UNAVAILABLE', `only ${here} of ${this.#expected} dead letters came within ${SCAN_DEADLINE} ms`)
       await pause(POLL)
     }
   }
 
   newestFirst(): Letter[] {
     const place = new Map(this.#letters.map((letter, index) => [letter, index]))
-    return this.#letters.toSorted((a, b) => b.dead.at - a.dead.at || compare(b.dead.letter, a.dead.letter) || place.get(b)! - place.get(a)!)
+    return this.#letters.toSorted(
+      (a, b) => b.dead.at - a.dead.at || compare(b.dead.letter, a.dead.letter) || place.get(b)! - place.get(a)!,
+    )
   }
 
   async remove(letter: Letter): Promise<void> {

@@ -1,5 +1,13 @@
 import { JobportError } from '@jobport/core/driver'
-import { connect, credentials, type Channel, type ChannelModel, type ConfirmChannel, type RecoveringChannelModel, type ServerProperties } from 'amqplib'
+import {
+  connect,
+  credentials,
+  type Channel,
+  type ChannelModel,
+  type ConfirmChannel,
+  type RecoveringChannelModel,
+  type ServerProperties,
+} from 'amqplib'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
 import type { Settings } from './settings.ts'

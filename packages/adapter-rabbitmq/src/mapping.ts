@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { ENVELOPE_VERSION, JobportError, readMessage, toJobError, unreadable, type DeadReason, type JobError, type Message } from '@jobport/core/driver'
+import {
+  ENVELOPE_VERSION,
+  JobportError,
+  readMessage,
+  toJobError,
+  unreadable,
+  type DeadReason,
+  type JobError,
+  type Message,
+} from '@jobport/core/driver'
 import type { Message as NativeMessage, Options } from 'amqplib'
 import type { Wire } from './publisher.ts'
 
@@ -73,7 +82,9 @@ export function toWire(message: Message, travel: Travel): Wire {
 /** The same bytes under a new token: also of what cannot be read, or was written by a newer version. */
 export function copyOf({ content, properties }: NativeMessage, { message }: Reading, travel: Travel, dead?: DeadNote): Wire {
   const copy = newToken()
-  const kept = Object.entries((properties.headers ?? {}) as Record<string, unknown>).filter(([name]) => !name.startsWith('x-') && !MARK.test(name))
+  const kept = Object.entries((properties.headers ?? {}) as Record<string, unknown>).filter(
+    ([name]) => !name.startsWith('x-') && !MARK.test(name),
+  )
   const { version, id, uid, addedAt, attempts } = message
   const headers: Record<string, unknown> = {
     jobport: JSON.stringify({ version, id, addedAt, attempts }),
@@ -83,7 +94,11 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
   }
   if (dead) headers['jobport-error'] = JSON.stringify(fitting(dead.error, MOST_HEADERS - JSON.stringify(headers).length))
   const { type, priority, timestamp, contentType } = properties as Options.Publish
-  const own = { ...(type !== undefined && { type }), ...(priority !== undefined && { priority }), ...(timestamp !== undefined && { timestamp }) }
+  const own = {
+    ...(type !== undefined && { type }),
+    ...(priority !== undefined && { priority }),
+    ...(timestamp !== undefined && { timestamp }),
+  }
   return { content, copy, properties: { ...own, messageId: uid, ...(contentType !== undefined && { contentType }), headers } }
 }
 
@@ -97,7 +112,12 @@ function marksOf(copy: string, { attempt, crashes, ledger }: Travel): Record<str
     'jobport-copy': copy,
     'jobport-attempt': attempt,
     ...(crashes > 0 && { 'jobport-crashes': crashes }),
-    ...(ledger && { 'jobport-epoch': ledger.epoch, 'jobport-seen': ledger.seen, ...(ledger.first && { 'jobport-first': true }), ...(ledger.from && { 'jobport-from': JSON.stringify(ledger.from) }) }),
+    ...(ledger && {
+      'jobport-epoch': ledger.epoch,
+      'jobport-seen': ledger.seen,
+      ...(ledger.first && { 'jobport-first': true }),
+      ...(ledger.from && { 'jobport-from': JSON.stringify(ledger.from) }),
+    }),
   }
 }
 
@@ -110,7 +130,8 @@ export function fromWire({ content, properties }: NativeMessage): Reading {
   const mark = headers['jobport-copy']
   const rest = { copy: typeof mark === 'string' ? mark : uid, anonymous, travel: readTravel(headers), ...readDead(headers) }
   try {
-    const policy = typeof headers['jobport'] === 'string' ? (JSON.parse(headers['jobport']) as Record<string, unknown>) : undefined
+    const policy =
+      typeof headers['jobport'] === 'string' ? (JSON.parse(headers['jobport']) as Record<string, unknown>) : undefined
     const priority = policy ? HIGHEST_PRIORITY - Number(properties.priority ?? HIGHEST_PRIORITY) : 0
     const message = readMessage({
       version: ENVELOPE_VERSION,
@@ -157,7 +178,9 @@ function readTravel(headers: Record<string, unknown>): Travel {
   return {
     attempt: Math.max(1, whole(headers['jobport-attempt'], 1)),
     crashes: whole(headers['jobport-crashes'], 0),
-    ...(typeof epoch === 'string' && { ledger: { epoch, seen: whole(seen, 0), first: headers['jobport-first'] === true, ...(from && { from }) } }),
+    ...(typeof epoch === 'string' && {
+      ledger: { epoch, seen: whole(seen, 0), first: headers['jobport-first'] === true, ...(from && { from }) },
+    }),
   }
 }
 
@@ -174,7 +197,14 @@ function readFrom(text: unknown): Origin | undefined {
 function readDead(headers: Record<string, unknown>): { dead: DeadNote } | undefined {
   const { 'jobport-reason': reason, 'jobport-letter': letter } = headers
   if (typeof reason !== 'string' || typeof letter !== 'string') return undefined
-  return { dead: { reason: reason as DeadReason, letter, at: whole(headers['jobport-dead-at'], 0), error: readError(headers['jobport-error']) } }
+  return {
+    dead: {
+      reason: reason as DeadReason,
+      letter,
+      at: whole(headers['jobport-dead-at'], 0),
+      error: readError(headers['jobport-error']),
+    },
+  }
 }
 
 function readError(text: unknown): JobError {
@@ -187,7 +217,9 @@ function readError(text: unknown): JobError {
 
 /** RabbitMQ acts on headers that begin with x-: those of users are carried under another name. */
 function escaped(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.startsWith('x-') ? `jobport-h-${name}` : name, value]))
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.startsWith('x-') ? `jobport-h-${name}` : name, value]),
+  )
 }
 
 function unescaped(headers: Record<string, unknown>): Record<string, string> {

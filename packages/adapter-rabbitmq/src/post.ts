@@ -25,7 +25,8 @@ export class Post {
       // an exchange may have gone as well: the broker then closes the channel
       if (sent.status !== 'stored') this.#topology.forget(queue)
       if (sent.status !== 'returned') return sent
-      if (tries === TRIES) return { status: 'rejected', error: new JobportError('REJECTED', `${queue}: the broker has no queue for it`) }
+      if (tries === TRIES)
+        return { status: 'rejected', error: new JobportError('REJECTED', `${queue}: the broker has no queue for it`) }
     }
   }
 
@@ -45,12 +46,19 @@ export class Post {
     confirmed(sent)
   }
 
-  async #send(queue: string, wire: Wire, { delay, since }: { delay: number; since?: number }, signal?: AbortSignal): Promise<Sent> {
+  async #send(
+    queue: string,
+    wire: Wire,
+    { delay, since }: { delay: number; since?: number },
+    signal?: AbortSignal,
+  ): Promise<Sent> {
     try {
       return await this.#publisher.send(await this.#topology.route(queue, delay, since), wire, signal)
     } catch (error) {
       const { cause } = error as JobportError
-      return cause !== undefined && isMissing(cause) ? { status: 'returned' } : { status: 'rejected', error: error as JobportError }
+      return cause !== undefined && isMissing(cause)
+        ? { status: 'returned' }
+        : { status: 'rejected', error: error as JobportError }
     }
   }
 }

@@ -15,7 +15,12 @@ export interface Publishing {
 /** Sent at once, in order, before the first answer is waited for. */
 const BATCH = 500
 
-export async function publish(via: Publishing, queue: string, messages: readonly Message[], signal: AbortSignal): Promise<PublishResult[]> {
+export async function publish(
+  via: Publishing,
+  queue: string,
+  messages: readonly Message[],
+  signal: AbortSignal,
+): Promise<PublishResult[]> {
   const results: PublishResult[] = []
   for (let from = 0; from < messages.length; from += BATCH) {
     const batch = messages.slice(from, from + BATCH)
@@ -25,7 +30,12 @@ export async function publish(via: Publishing, queue: string, messages: readonly
 }
 
 /** Two of the same id go one after the other, so that the first of them wins. */
-async function addAll(via: Publishing, queue: string, messages: readonly Message[], signal: AbortSignal): Promise<PublishResult[]> {
+async function addAll(
+  via: Publishing,
+  queue: string,
+  messages: readonly Message[],
+  signal: AbortSignal,
+): Promise<PublishResult[]> {
   const before = new Map<string, Promise<PublishResult>>()
   const adding = messages.map((message) => {
     const earlier = before.get(message.id)
@@ -37,7 +47,12 @@ async function addAll(via: Publishing, queue: string, messages: readonly Message
 }
 
 /** Never rejects. */
-async function add({ post, ledgers, all }: Publishing, queue: string, message: Message, signal: AbortSignal): Promise<PublishResult> {
+async function add(
+  { post, ledgers, all }: Publishing,
+  queue: string,
+  message: Message,
+  signal: AbortSignal,
+): Promise<PublishResult> {
   if (!all && !hasGivenId(message)) {
     const sent = await post.send(queue, toWire(message, { attempt: 1, crashes: 0 }), message.delay ?? 0, signal)
     return sent.status === 'stored' ? { status: 'added' } : sent
@@ -61,12 +76,19 @@ export async function record(
   message: Message,
   { signal, from }: { readonly signal?: AbortSignal; readonly from?: Origin },
 ): Promise<PublishResult | 'missing'> {
-  const travel = { attempt: 1, crashes: 0, ledger: { epoch: ledger.epoch, seen: ledger.seen, first: true, ...(from && { from }) } }
+  const travel = {
+    attempt: 1,
+    crashes: 0,
+    ledger: { epoch: ledger.epoch, seen: ledger.seen, first: true, ...(from && { from }) },
+  }
   const wire = toWire(message, travel)
   const sent = await post.send(queue, wire, message.delay ?? 0, signal)
   if (sent.status !== 'stored') return sent
   try {
-    const answer = await ledger.append({ type: 'claim', ...claimOf({ message, copy: wire.copy, travel }) }, signal ? { signal } : {})
+    const answer = await ledger.append(
+      { type: 'claim', ...claimOf({ message, copy: wire.copy, travel }) },
+      signal ? { signal } : {},
+    )
     if (answer.status === 'missing') return 'missing'
     return answer.status === 'duplicate' ? { status: 'duplicate', uid: answer.uid } : { status: 'added' }
   } catch (error) {

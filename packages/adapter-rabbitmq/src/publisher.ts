@@ -47,8 +47,13 @@ export class Publisher {
         signal?.removeEventListener('abort', late)
         const returned = this.#returned.delete(copy)
         if (!error) resolve({ status: returned ? 'returned' : 'stored' })
-        else if (this.#channel === channel) resolve(rejected(new JobportError('REJECTED', 'the broker refused the message', { cause: error })))
-        else resolve({ status: 'unknown', error: new JobportError('UNAVAILABLE', 'the connection was lost before the confirmation', { cause: error }) })
+        else if (this.#channel === channel)
+          resolve(rejected(new JobportError('REJECTED', 'the broker refused the message', { cause: error })))
+        else
+          resolve({
+            status: 'unknown',
+            error: new JobportError('UNAVAILABLE', 'the connection was lost before the confirmation', { cause: error }),
+          })
       }
       signal?.addEventListener('abort', late)
       try {

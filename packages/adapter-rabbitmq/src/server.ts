@@ -10,7 +10,10 @@ export function checkServer({ product, version }: ServerProperties): string {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isOld = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])
   if (product !== 'RabbitMQ' || isOld) {
-    throw new JobportError('SERVER_UNSUITABLE', `${server}: needs RabbitMQ ${OLDEST.join('.')} or newer, where a job that is handed back counts no crash`)
+    throw new JobportError(
+      'SERVER_UNSUITABLE',
+      `${server}: needs RabbitMQ ${OLDEST.join('.')} or newer, where a job that is handed back counts no crash`,
+    )
   }
   return server
 }

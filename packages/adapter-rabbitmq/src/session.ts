@@ -109,7 +109,13 @@ export class Session {
     if (this.#isOver) return
     this.#over()
     const channels = [this.#work, this.#control].filter((channel) => channel !== undefined)
-    const closing = Promise.all(channels.map((channel) => Promise.resolve().then(() => channel.close()).catch(() => {})))
+    const closing = Promise.all(
+      channels.map((channel) =>
+        Promise.resolve()
+          .then(() => channel.close())
+          .catch(() => {}),
+      ),
+    )
     await within(CLOSE_DEADLINE, 'closing channels', closing).catch(() => {})
   }
 

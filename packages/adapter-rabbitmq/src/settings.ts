@@ -26,22 +26,32 @@ type Check = (value: unknown) => string | undefined
 
 const text: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a text')
 const string: Check = (value) => (typeof value === 'string' ? undefined : 'must be a string')
-const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Check => (value) =>
-  Number.isInteger(value) && (value as number) >= least && (value as number) <= most ? undefined : `must be a whole number from ${least} to ${most}`
-const either = (...values: readonly string[]): Check => (value) => (values.includes(value as string) ? undefined : `must be ${values.join(' or ')}`)
+const whole =
+  (least: number, most = Number.MAX_SAFE_INTEGER): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+      ? undefined
+      : `must be a whole number from ${least} to ${most}`
+const either =
+  (...values: readonly string[]): Check =>
+  (value) =>
+    values.includes(value as string) ? undefined : `must be ${values.join(' or ')}`
 const port = whole(1, 65_535)
 
 const CHECKS: Record<keyof RabbitMQOptions, Check> = {
   url: string,
   host: text,
   port,
-  hosts: (value) => (Array.isArray(value) && value.length > 0 && value.every(isNode) ? undefined : 'must be a list of { host, port }'),
+  hosts: (value) =>
+    Array.isArray(value) && value.length > 0 && value.every(isNode) ? undefined : 'must be a list of { host, port }',
   username: string,
   password: string,
   vhost: text,
   tls: (value) => (typeof value === 'boolean' || isRecord(value) ? undefined : 'must be true, false or options of node:tls'),
-  heartbeat: (value) => whole(1_000, 600_000)(value) ?? ((value as number) % 1_000 === 0 ? undefined : 'must be whole seconds, in ms'),
-  prefix: (value) => (typeof value === 'string' && /^[A-Za-z0-9_-]{1,40}$/.test(value) ? undefined : 'must be 1 to 40 of A–Z a–z 0–9 _ -'),
+  heartbeat: (value) =>
+    whole(1_000, 600_000)(value) ?? ((value as number) % 1_000 === 0 ? undefined : 'must be whole seconds, in ms'),
+  prefix: (value) =>
+    typeof value === 'string' && /^[A-Za-z0-9_-]{1,40}$/.test(value) ? undefined : 'must be 1 to 40 of A–Z a–z 0–9 _ -',
   queueType: either('quorum', 'classic'),
   replicas: whole(1, 15),
   ledger: either('given', 'all'),
@@ -77,7 +87,10 @@ function complete(options: RabbitMQOptions): Settings {
   const secure = tls === true ? {} : tls || undefined
   const external = username === undefined && secure?.cert !== undefined
   return {
-    hosts: (hosts ?? [{ host, ...(usual !== undefined && { port: usual }) }]).map((node) => ({ port: secure ? 5671 : 5672, ...node })),
+    hosts: (hosts ?? [{ host, ...(usual !== undefined && { port: usual }) }]).map((node) => ({
+      port: secure ? 5671 : 5672,
+      ...node,
+    })),
     username: username ?? 'guest',
     password: password ?? (username === undefined ? 'guest' : ''),
     external,

@@ -66,7 +66,8 @@ export class Topology {
       if (top < 0) return { exchange: '', key: names.work }
       const steps = digits.flatMap((digit, i) => (digit > 0 ? [[LEVELS - 1 - i, digit] as const] : []))
       const missing = steps.filter(([level, digit]) => !this.#ready.has(stepKey(queue, level, digit)))
-      if (missing.length === 0) return { exchange: names.delays.exchange(LEVELS - 1 - top), key: [...digits, names.delays.address].join('.') }
+      if (missing.length === 0)
+        return { exchange: names.delays.exchange(LEVELS - 1 - top), key: [...digits, names.delays.address].join('.') }
       await this.#ensureChain(queue)
       await Promise.all(missing.map(([level, digit]) => this.#ensureStep(queue, level, digit)))
       if (since !== undefined) left = since + delay - Date.now()
@@ -86,7 +87,9 @@ export class Topology {
   async delayed(queue: string): Promise<number> {
     if (this.#settings.delays === 'shared') return 0
     const names = await this.#steps(queue)
-    const found = await this.#calls.find(`counting the delays of ${queue}`, (channel) => Promise.all(names.map((name) => channel.checkQueue(name))))
+    const found = await this.#calls.find(`counting the delays of ${queue}`, (channel) =>
+      Promise.all(names.map((name) => channel.checkQueue(name))),
+    )
     return (found ?? []).reduce((sum, { messageCount }) => sum + messageCount, 0)
   }
 
@@ -94,7 +97,9 @@ export class Topology {
   async purgeDelays(queue: string): Promise<number> {
     if (this.#settings.delays === 'shared') return 0
     const names = await this.#steps(queue)
-    const purged = await this.#calls.find(`purging the delays of ${queue}`, (channel) => Promise.all(names.map((name) => channel.purgeQueue(name))))
+    const purged = await this.#calls.find(`purging the delays of ${queue}`, (channel) =>
+      Promise.all(names.map((name) => channel.purgeQueue(name))),
+    )
     return (purged ?? []).reduce((sum, { messageCount }) => sum + messageCount, 0)
   }
 
@@ -136,7 +141,10 @@ export class Topology {
     const deadLetter = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': failed }
     await this.#do(`queue ${queue}`, async (channel) => {
       await channel.assertQueue(failed, { durable: true, arguments: this.#restArguments() })
-      await channel.assertQueue(work, { durable: true, arguments: { ...this.#restArguments(), ...deadLetter, ...this.#safely() } })
+      await channel.assertQueue(work, {
+        durable: true,
+        arguments: { ...this.#restArguments(), ...deadLetter, ...this.#safely() },
+      })
       await channel.assertExchange(delays.out, 'topic', { durable: true, alternateExchange: delays.parking })
       await channel.bindQueue(work, delays.out, `#.${delays.address}`)
       await channel.assertExchange(delays.registry, 'direct', { durable: true })
@@ -224,7 +232,11 @@ function stepKey(queue: string, level: number, digit: number): string {
 /** Highest first. */
 function digitsOf(delay: number): number[] {
   const ms = Math.min(Math.max(0, Math.ceil(delay)), LONGEST_DELAY)
-  return ms.toString(16).padStart(LEVELS, '0').split('').map((digit) => parseInt(digit, 16))
+  return ms
+    .toString(16)
+    .padStart(LEVELS, '0')
+    .split('')
+    .map((digit) => parseInt(digit, 16))
 }
 
 function levels(): number[] {

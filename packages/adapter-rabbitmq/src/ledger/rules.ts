@@ -158,7 +158,14 @@ function verdict(state: State, uid: string): Answers['claim'] | undefined {
 
 /** Its message stays where it is; whoever receives it drops it. */
 function lose(state: State, { uid, copy, dueAt }: Claim, holder: string | undefined): Answers['claim'] {
-  state.rest({ kind: 'tomb', uid, why: 'lost', copy, ...(dueAt !== undefined && { dueAt }), ...(holder !== undefined && { holder }) })
+  state.rest({
+    kind: 'tomb',
+    uid,
+    why: 'lost',
+    copy,
+    ...(dueAt !== undefined && { dueAt }),
+    ...(holder !== undefined && { holder }),
+  })
   return lostTo(holder)
 }
 
