@@ -11,8 +11,6 @@ import type { Ledgers } from './ledgers.ts'
 import type { Post } from './post.ts'
 import type { Settings } from './settings.ts'
 
-/** As long as Node's timers can wait, ms. */
-const FOREVER = 2 ** 31 - 1
 /** Before a message that could not be looked up is tried again, ms. */
 const RETRY = 500
 /** Larger jobs are in the ledger without their data, characters of JSON. */
@@ -99,7 +97,7 @@ export class Leasing {
     const counted = { attempt: Math.max(life.attempt, reading.travel.attempt), crashes: life.crashes, stalled }
     const job = new LeasedJob({ ...fieldsOf(reading), ...counted }, steps)
     const isOver = (fate: ReturnType<LedgerApi['state']['fate']>): boolean => fate?.kind !== 'live' || fate.run !== run
-    void ledger.until(life.uid, isOver, FOREVER).then(
+    void ledger.until(life.uid, isOver, Infinity).then(
       () => {
         if (job.isSettling || !steps.isHeld) return
         job.lose()

@@ -11,6 +11,7 @@ import {
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
 import type { Settings } from './settings.ts'
+import type { Duplex } from 'node:stream'
 
 export interface LinkListener {
   up(): void
@@ -31,6 +32,7 @@ export class Link {
   #model: RecoveringChannelModel | undefined
   #live: ChannelModel | undefined
   #blocked: string | undefined
+  #isClosed = false
   #turn = 0
   #lastFault: Error | undefined
 
@@ -62,6 +64,7 @@ export class Link {
       return
     }
     const { hosts } = this.#settings
+    this.#checkOpen()
     const model = await this.#connect(hosts.length - 1)
     this.#model = model
     try {
@@ -69,6 +72,7 @@ export class Link {
     } catch (error) {
       this.#model = undefined
       void model.close().catch(() => {})
+      this.#checkOpen()
       throw toJobportError(this.#lastFault ?? error, `connecting to ${this.#place()}`)
     }
   }
@@ -81,11 +85,18 @@ export class Link {
     return this.#open((model) => model.createConfirmChannel())
   }
 
+  /** For good. */
   async close(): Promise<void> {
-    const model = this.#model
+    this.#isClosed = true
+    const [model, live] = [this.#model, this.#live]
     this.#model = undefined
     this.#live = undefined
-    if (model) await within(CLOSE_DEADLINE, 'disconnecting', model.close()).catch(() => {})
+    // a broker that is frozen answers nothing, and the socket would keep the process
+    if (model) await within(CLOSE_DEADLINE, 'disconnecting', model.close()).catch(() => live && destroy(live))
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
   }
 
   async #open<T extends Channel>(create: (model: ChannelModel) => Promise<T>): Promise<T> {
@@ -119,6 +130,7 @@ export class Link {
       vhost: encodeURIComponent(vhost),
       heartbeat,
     }
+    this.#lastFault = undefined
     const model = await connect(target, {
       ...tls,
       ...(external && { credentials: credentials.external() }),
@@ -159,4 +171,10 @@ export class Link {
   #away(): JobportError {
     return new JobportError('UNAVAILABLE', `the broker at ${this.#place()} is not connected`)
   }
+}
+
+/** amqplib has no way to end a connection without the broker's consent. */
+function destroy({ connection }: ChannelModel): void {
+  const { stream } = connection as unknown as { readonly stream: Duplex }
+  stream.destroy(new Error('closed'))
 }

@@ -4,7 +4,7 @@ import type { Folded } from './follower.ts'
 export class Waits {
   readonly #byUid = new Map<string, Set<() => void>>()
 
-  /** `look` is called after each entry about the life; resolves with `true` once it says so, with `false` after `ms`. */
+  /** `look` is called after each entry about the life; resolves with `true` once it says so, with `false` after `ms`. Keeps no process open. */
   async until(uid: string, look: () => boolean, ms: number): Promise<boolean> {
     if (look()) return true
     const { promise, resolve } = Promise.withResolvers<boolean>()
@@ -13,7 +13,7 @@ export class Waits {
     }
     const checks = this.#byUid.get(uid) ?? new Set()
     this.#byUid.set(uid, checks.add(check))
-    const timer = setTimeout(() => resolve(false), ms)
+    const timer = Number.isFinite(ms) ? setTimeout(() => resolve(false), ms).unref() : undefined
     try {
       return await promise
     } finally {
