@@ -1,4 +1,13 @@
-import { toJobError, type JobState, type JobError, type Page, type QueueAdmin, type QueueStatus, type Scope, type StoredJob } from '@jobport/core/driver'
+import {
+  toJobError,
+  type JobState,
+  type JobError,
+  type Page,
+  type QueueAdmin,
+  type QueueStatus,
+  type Scope,
+  type StoredJob,
+} from '@jobport/core/driver'
 import { toJobportError } from './faults.ts'
 import { fromJob, invalidReading, type Reading } from './mapping.ts'
 import type { Ledger, Look } from './ledger.ts'
@@ -108,7 +117,12 @@ export class BullMQAdmin implements QueueAdmin {
   /** BullMQ refuses what is active. */
   async #removeNatively(uid: string): Promise<boolean> {
     const job = await this.#queue.getJob(uid)
-    return job?.remove().then(() => true, () => false) ?? false
+    return (
+      job?.remove().then(
+        () => true,
+        () => false,
+      ) ?? false
+    )
   }
 
   /** Jobs that have gone meanwhile are left out. */
@@ -154,7 +168,9 @@ function toStored({ job, reading: { message } }: Found, look: Look): StoredJob |
     attempt: state === 'dead' ? Math.max(1, made) : made + 1,
     crashes: state === 'dead' ? stalls : Math.max(0, stalls - (note.base ?? 0)),
     ...(dueAt !== undefined && { dueAt }),
-    ...(state === 'dead' && { dead: { reason: note.reason ?? 'attempts', error: errorOf(job, note.error), at: job.finishedOn ?? 0 } }),
+    ...(state === 'dead' && {
+      dead: { reason: note.reason ?? 'attempts', error: errorOf(job, note.error), at: job.finishedOn ?? 0 },
+    }),
   }
 }
 

@@ -69,11 +69,15 @@ export class BullMQConsumer implements Consumer {
     if (this.#stopped) return
     this.#stopped = true
     const retired = Promise.race([this.#worker.retire(), once(this.#closing.signal, 'abort')])
-    void within(PAUSE_DEADLINE, 'pausing', retired).catch(() => {}).then(() => {
-      this.#paused = true
-      this.#retire()
-    })
-    await within(QUIET_DEADLINE, 'handing fetched jobs back', this.#worker.inFlight.none()).catch((error: Error) => this.#report(error))
+    void within(PAUSE_DEADLINE, 'pausing', retired)
+      .catch(() => {})
+      .then(() => {
+        this.#paused = true
+        this.#retire()
+      })
+    await within(QUIET_DEADLINE, 'handing fetched jobs back', this.#worker.inFlight.none()).catch((error: Error) =>
+      this.#report(error),
+    )
   }
 
   /** Hands everything back. Ends within 4 s whatever the store does. */

@@ -1,6 +1,15 @@
 import {
-  JobportError, type ConsumeOptions, type Consumer, type Delivery, type Driver, type DriverListener, type Features, type Message,
-  type PublishResult, type QueueAdmin, type ServerInfo,
+  JobportError,
+  type ConsumeOptions,
+  type Consumer,
+  type Delivery,
+  type Driver,
+  type DriverListener,
+  type Features,
+  type Message,
+  type PublishResult,
+  type QueueAdmin,
+  type ServerInfo,
 } from '@jobport/core/driver'
 import { BullMQAdmin } from './admin.ts'
 import { BullMQConsumer } from './consumer.ts'

@@ -3,7 +3,12 @@ export class InFlight {
   readonly #pending = new Set<Promise<unknown>>()
 
   track<T>(call: Promise<T>): Promise<T> {
-    const ended = call.then(() => {}, () => {}).finally(() => this.#pending.delete(ended))
+    const ended = call
+      .then(
+        () => {},
+        () => {},
+      )
+      .finally(() => this.#pending.delete(ended))
     this.#pending.add(ended)
     return call
   }

@@ -66,7 +66,10 @@ export interface Ledger {
   bury(uid: string): Promise<boolean | { readonly native: string }>
   /** Removes what waits. `left`: so many belong to flows or schedulers. */
   purge(): Promise<{ removed: number; left: number }>
-  redrive(uid: string, as: { readonly uid: string; readonly attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing' | 'native'>
+  redrive(
+    uid: string,
+    as: { readonly uid: string; readonly attempts?: number },
+  ): Promise<'redriven' | 'duplicate' | 'missing' | 'native'>
   /** What `obliterate` leaves behind. */
   sweep(): Promise<void>
 }

@@ -1,4 +1,13 @@
-import { ENVELOPE_VERSION, JobportError, readMessage, toJobError, unreadable, type Backoff, type JobError, type Message } from '@jobport/core/driver'
+import {
+  ENVELOPE_VERSION,
+  JobportError,
+  readMessage,
+  toJobError,
+  unreadable,
+  type Backoff,
+  type JobError,
+  type Message,
+} from '@jobport/core/driver'
 import type { Job, JobsOptions } from 'bullmq'
 import type { Raw } from './ledger.ts'
 
@@ -26,7 +35,22 @@ export interface Reading {
 
 /** How BullMQ stores a message. Its delay counts from its timestamp. */
 export function toOptions(message: Message, now: number): NativeOptions {
-  const { version, id, uid, name: _, data: __, headers, addedAt, attempts, backoff, timeout, delay = 0, priority, dedup, ...unknown } = message
+  const {
+    version,
+    id,
+    uid,
+    name: _,
+    data: __,
+    headers,
+    addedAt,
+    attempts,
+    backoff,
+    timeout,
+    delay = 0,
+    priority,
+    dedup,
+    ...unknown
+  } = message
   const timestamp = delay > 0 ? now : addedAt
   return {
     ...(hasGivenId(message) && { deduplication: { id } }),
@@ -52,7 +76,15 @@ export function fromJob(job: Job): Reading {
   const uid = String(job.id)
   const { name, timestamp } = job
   if (isUnreadable(job)) return invalidReading({ uid, name, timestamp, data: String(job.data) }, 'the record is not JSON')
-  const { headers = {}, jobport = { version: ENVELOPE_VERSION }, attempts, backoff, delay, priority, deduplication } = job.opts as NativeOptions
+  const {
+    headers = {},
+    jobport = { version: ENVELOPE_VERSION },
+    attempts,
+    backoff,
+    delay,
+    priority,
+    deduplication,
+  } = job.opts as NativeOptions
   const { addedAt = timestamp, ...extras } = jobport
   try {
     const message = readMessage({

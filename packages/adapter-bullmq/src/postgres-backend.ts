@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isPassing } from './faults.ts'
 import { warm } from './postgres-pool.ts'
-import { CLAIMS, RELEASE } from './postgres-sql.ts'
+import { CLAIMS, CLEAN, CLEAN_LEFT, RELEASE } from './postgres-sql.ts'
 import type { Pool } from 'pg'
 
 interface Adding {
@@ -137,6 +137,16 @@ export class PostgresBackend extends PostgresQueueBackend {
     const counts = await super.getCounts([...types, PAUSED], ...rest)
     const paused = counts.pop() ?? 0
     return counts.map((count, i) => (types[i] === 'waiting' || types[i] === 'wait' ? count + paused : count))
+  }
+
+  /** BullMQ's own answers with what it chose, though others may have taken some of it meanwhile. */
+  override async cleanJobsByState(state: string, timestamp: number, limit: number = BATCH): Promise<string[]> {
+    if (state !== 'failed') return super.cleanJobsByState(state, timestamp, limit)
+    const { rows } = await this.connection.pool.query<{ id: string }>(CLEAN, [this.queueName, timestamp, limit])
+    const ids = rows.map(({ id }) => id)
+    const { rows: left } =
+      ids.length < limit ? await this.connection.pool.query(CLEAN_LEFT, [this.queueName, timestamp]) : { rows: [] }
+    return left.length === 0 ? ids : [...ids, ...(await super.cleanJobsByState(state, timestamp, limit - ids.length))]
   }
 
   override async getClientList(): Promise<string[]> {

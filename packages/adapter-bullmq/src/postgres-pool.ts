@@ -44,6 +44,7 @@ export class ConnectionPool {
   /** `idle`: how long a connection stays that nobody uses, ms; 0 is for ever. */
   constructor(target: PostgresTarget, { max, idle }: { readonly max: number; readonly idle: number }) {
     this.pool = new Pool({ ...connectionConfig(target), max, idleTimeoutMillis: idle })
+    this.pool.setMaxListeners(0)
     this.pool.on('error', () => {})
     this.pool.on('connect', (client) => {
       client.on('error', () => {})

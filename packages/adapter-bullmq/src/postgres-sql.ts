@@ -100,6 +100,21 @@ WITH chosen AS (
 SELECT (SELECT count(*)::int FROM gone) AS removed,
   (SELECT count(*)::int FROM job j WHERE j.queue = $1 AND j.state IN ('waiting', 'delayed') AND ${RELATED}) AS related`
 
+/** $2 newest time of death, $3 limit. */
+export const CLEAN: string = `
+WITH chosen AS (
+  SELECT j.id FROM job j WHERE j.queue = $1 AND j.state = 'failed' AND j.finished_at_ms <= $2 AND NOT ${RELATED} LIMIT $3 FOR UPDATE
+), gone AS (
+  DELETE FROM job j USING chosen WHERE j.queue = $1 AND j.id = chosen.id RETURNING j.id, j.dedup_id
+), freed AS (
+  DELETE FROM dedup d USING gone WHERE d.queue = $1 AND d.dedup_id = gone.dedup_id AND d.job_id = gone.id
+)
+SELECT id FROM gone`
+
+/** What {@link CLEAN} leaves to BullMQ. $2 newest time of death. */
+export const CLEAN_LEFT: string = `
+SELECT 1 FROM job j WHERE j.queue = $1 AND j.state = 'failed' AND j.finished_at_ms <= $2 AND ${RELATED} LIMIT 1`
+
 /** Whether an id is taken. After {@link LOCK_ID}. $2 id, $3 now. */
 export const TAKEN: string = `
 SELECT EXISTS (SELECT 1 FROM dedup d WHERE queue = $1 AND dedup_id = $2 AND (expire_at_ms IS NULL OR expire_at_ms > $3::bigint) AND NOT ${OVER})

@@ -23,7 +23,12 @@ export async function publish(
   return results
 }
 
-async function addAll(queue: NativeQueue, ledger: Ledger, messages: readonly Message[], signal: AbortSignal): Promise<PublishResult[]> {
+async function addAll(
+  queue: NativeQueue,
+  ledger: Ledger,
+  messages: readonly Message[],
+  signal: AbortSignal,
+): Promise<PublishResult[]> {
   const { promise: aborted, resolve: abort } = Promise.withResolvers<PublishResult>()
   const onAbort = (): void => abort({ status: 'unknown', error: toJobportError(signal.reason, 'publishing') })
   signal.addEventListener('abort', onAbort)

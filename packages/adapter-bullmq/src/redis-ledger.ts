@@ -26,7 +26,8 @@ export class RedisLedger implements Ledger {
     this.#client = client
     this.#base = base
     this.#onError = onError
-    for (const [name, lua] of SCRIPTS) if (!(command(name) in client)) client.defineCommand(command(name), { lua, numberOfKeys: 1 })
+    for (const [name, lua] of SCRIPTS)
+      if (!(command(name) in client)) client.defineCommand(command(name), { lua, numberOfKeys: 1 })
   }
 
   async free(id: string, holder: string): Promise<boolean> {
@@ -35,7 +36,14 @@ export class RedisLedger implements Ledger {
 
   /** A connection keeps the order of its commands, so there is nothing to wait for. */
   async note({ uid, token }: Lease, note: Note | undefined, window: Window | undefined): Promise<void> {
-    const written = this.#run('note', uid, token, note ? JSON.stringify(note) : '', window?.id ?? '', Math.ceil(window?.left ?? 0))
+    const written = this.#run(
+      'note',
+      uid,
+      token,
+      note ? JSON.stringify(note) : '',
+      window?.id ?? '',
+      Math.ceil(window?.left ?? 0),
+    )
     written.catch(this.#onError)
   }
 
@@ -57,7 +65,9 @@ export class RedisLedger implements Ledger {
     const [name, data, timestamp, failedReason, finishedOn] = await this.#client.hmget(this.#base + uid, ...RAW)
     if (name == null && data == null) return undefined
     return {
-      uid, name: name ?? '', data: data ?? '',
+      uid,
+      name: name ?? '',
+      data: data ?? '',
       ...(Number(timestamp) > 0 && { timestamp: Number(timestamp) }),
       ...(failedReason != null && { failedReason }),
       ...(Number(finishedOn) > 0 && { finishedOn: Number(finishedOn) }),
@@ -116,7 +126,11 @@ export class RedisLedger implements Ledger {
   }
 
   async redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing' | 'native'> {
-    return (await this.#run('redrive', uid, as.uid, as.attempts ?? '', Date.now())) as 'redriven' | 'duplicate' | 'missing' | 'native'
+    return (await this.#run('redrive', uid, as.uid, as.attempts ?? '', Date.now())) as
+      | 'redriven'
+      | 'duplicate'
+      | 'missing'
+      | 'native'
   }
 
   async sweep(): Promise<void> {

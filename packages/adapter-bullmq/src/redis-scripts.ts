@@ -206,7 +206,18 @@ if score('failed', ARGV[1]) and not call('HGET', base .. ARGV[1], 'deid') then r
 return { '', '' }
 `
 
-export type ScriptName = 'free' | 'note' | 'recall' | 'look' | 'salvage' | 'find' | 'remove' | 'bury' | 'purge' | 'redrive' | 'dead'
+export type ScriptName =
+  | 'free'
+  | 'note'
+  | 'recall'
+  | 'look'
+  | 'salvage'
+  | 'find'
+  | 'remove'
+  | 'bury'
+  | 'purge'
+  | 'redrive'
+  | 'dead'
 
 const BODIES: Record<ScriptName, string> = { free, note, recall, look, salvage, find, remove, bury, purge, redrive, dead }
 

@@ -79,7 +79,11 @@ export class RedisStore implements Store {
   queue(name: string): NativeQueue {
     let queue = this.#queues.get(name)
     if (!queue) {
-      queue = new Queue(name, { connection: this.#connected(), prefix: this.#settings.prefix, skipVersionCheck: true }, backendFactory)
+      queue = new Queue(
+        name,
+        { connection: this.#connected(), prefix: this.#settings.prefix, skipVersionCheck: true },
+        backendFactory,
+      )
       queue.on('error', (error) => this.#report(error))
       this.#queues.set(name, queue)
     }
@@ -93,21 +97,30 @@ export class RedisStore implements Store {
   subscribe(name: string, process: (job: NativeJob) => Promise<Json>, concurrency: number): Subscription {
     const { prefix, keep, lockDuration, stalledInterval } = this.#settings
     const client = (this.#workers ??= this.#makeWorkers())
-    const worker = new LeaseWorker(name, process, {
-      connection: client,
-      prefix,
-      name: workerName,
-      concurrency,
-      autorun: false,
-      skipVersionCheck: !this.#isVersionKnown,
-      lockDuration,
-      stalledInterval,
-      maxStalledCount: Number.MAX_SAFE_INTEGER,
-      runRetryDelay: 1_000,
-      removeOnComplete: keep.completed,
-      removeOnFail: keep.dead,
-    }, backendFactory)
-    if (!this.#isVersionKnown) void worker.waitUntilReady().then(() => waitExactly(worker), () => {})
+    const worker = new LeaseWorker(
+      name,
+      process,
+      {
+        connection: client,
+        prefix,
+        name: workerName,
+        concurrency,
+        autorun: false,
+        skipVersionCheck: !this.#isVersionKnown,
+        lockDuration,
+        stalledInterval,
+        maxStalledCount: Number.MAX_SAFE_INTEGER,
+        runRetryDelay: 1_000,
+        removeOnComplete: keep.completed,
+        removeOnFail: keep.dead,
+      },
+      backendFactory,
+    )
+    if (!this.#isVersionKnown)
+      void worker.waitUntilReady().then(
+        () => waitExactly(worker),
+        () => {},
+      )
     return { worker, ledger: this.#ledger(client, name), ping: () => client.ping() }
   }
 
@@ -216,7 +229,8 @@ export class RedisStore implements Store {
 function makeWorkerClient(target: RedisTarget, options: ClientOptions): Client {
   if (target.kind === 'redis') return new Redis({ ...target.options, ...options })
   const clusterRetryStrategy = backoff
-  if (target.kind === 'cluster') return new Cluster(target.nodes, { redisOptions: { ...target.options, ...options }, clusterRetryStrategy })
+  if (target.kind === 'cluster')
+    return new Cluster(target.nodes, { redisOptions: { ...target.options, ...options }, clusterRetryStrategy })
   const { client } = target
   if (client instanceof Cluster) {
     const { replyMapping: _, ...own } = client.options.redisOptions ?? {}
@@ -227,7 +241,9 @@ function makeWorkerClient(target: RedisTarget, options: ClientOptions): Client {
 
 /** BullMQ waits in whole seconds where it may not ask for the version; what we need can do better. */
 function waitExactly(worker: LeaseWorker): void {
-  const { blockingConnection } = worker.getBackend() as unknown as { blockingConnection: { capabilities: { canDoubleTimeout: boolean } } }
+  const { blockingConnection } = worker.getBackend() as unknown as {
+    blockingConnection: { capabilities: { canDoubleTimeout: boolean } }
+  }
   blockingConnection.capabilities.canDoubleTimeout = true
 }
 

@@ -17,8 +17,12 @@ type Check = (value: unknown) => string | undefined
 
 const text: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a text')
 const string: Check = (value) => (typeof value === 'string' ? undefined : 'must be a string')
-const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Check => (value) =>
-  Number.isInteger(value) && (value as number) >= least && (value as number) <= most ? undefined : `must be a whole number from ${least} to ${most}`
+const whole =
+  (least: number, most = Number.MAX_SAFE_INTEGER): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+      ? undefined
+      : `must be a whole number from ${least} to ${most}`
 const ms = whole(100, 86_400_000)
 
 const nodes: Check = (value) =>
@@ -32,7 +36,8 @@ const CHECKS: Record<keyof BullMQOptions, Check> = {
   password: string,
   db: whole(0),
   tls: (value) => (typeof value === 'boolean' || isRecord(value) ? undefined : 'must be true, false or options of node:tls'),
-  connection: (value) => (isRecord(value) && 'duplicate' in value && 'options' in value ? undefined : 'must be a client of ioredis'),
+  connection: (value) =>
+    isRecord(value) && 'duplicate' in value && 'options' in value ? undefined : 'must be a client of ioredis',
   sentinels: nodes,
   sentinelName: text,
   sentinelPassword: string,
@@ -57,7 +62,13 @@ export function readSettings(config: string | BullMQOptions): Settings {
     if (mistake) mistakes.push(`${key} ${mistake}`)
   }
   const isCluster = options.cluster !== undefined || options.connection?.isCluster === true
-  const { prefix = isCluster ? '{bull}' : 'bull', keep = {}, lockDuration = 10_000, stalledInterval = 5_000, maxPayload = 16 * 1_048_576 } = options
+  const {
+    prefix = isCluster ? '{bull}' : 'bull',
+    keep = {},
+    lockDuration = 10_000,
+    stalledInterval = 5_000,
+    maxPayload = 16 * 1_048_576,
+  } = options
   // Redis looks at the first brace only
   if (isCluster && !/^[^{]*\{[^}]+\}/.test(prefix)) mistakes.push("prefix must hold a hash tag on a cluster, such as '{bull}'")
   if (mistakes.length > 0) throw new JobportError('INVALID_CONFIG', `bullmq: ${mistakes.join('; ')}`)
@@ -90,7 +101,9 @@ function record(checks: Readonly<Record<string, Check>>): Check {
 }
 
 function isNode(value: unknown): boolean {
-  return isRecord(value) && 'host' in value && 'port' in value && record({ host: text, port: whole(1, 65_535) })(value) === undefined
+  return (
+    isRecord(value) && 'host' in value && 'port' in value && record({ host: text, port: whole(1, 65_535) })(value) === undefined
+  )
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -60,7 +60,8 @@ function redisMistakes(options: BullMQOptions): string[] {
   const { connection, sentinels, sentinelName, sentinelPassword, cluster, db } = options
   const mistakes: string[] = []
   if (sentinels && !sentinelName) mistakes.push("sentinels need 'sentinelName', the name of the master")
-  if (!sentinels && (sentinelName ?? sentinelPassword) !== undefined) mistakes.push("sentinelName and sentinelPassword need 'sentinels'")
+  if (!sentinels && (sentinelName ?? sentinelPassword) !== undefined)
+    mistakes.push("sentinelName and sentinelPassword need 'sentinels'")
   if (cluster && db) mistakes.push('db must be 0: a cluster has no other')
   if (connection?.options && 'keyPrefix' in connection.options && connection.options.keyPrefix) {
     mistakes.push("connection must have no keyPrefix: BullMQ cannot work with it, use 'prefix'")
@@ -121,8 +122,10 @@ function readUrl(text: string, mistakes: string[]): URL | undefined {
     mistakes.push('url must begin with redis://, rediss://, postgres:// or postgresql:// and be well-formed')
     return undefined
   }
-  if (!isDecodable(url.username) || !isDecodable(url.password)) mistakes.push("url: user and password must be percent-encoded, '%' as %25")
-  if (REDIS_SCHEMES.includes(url.protocol) && !/^\/?\d*$/.test(url.pathname)) mistakes.push("url: the path is the database's number, such as /0")
+  if (!isDecodable(url.username) || !isDecodable(url.password))
+    mistakes.push("url: user and password must be percent-encoded, '%' as %25")
+  if (REDIS_SCHEMES.includes(url.protocol) && !/^\/?\d*$/.test(url.pathname))
+    mistakes.push("url: the path is the database's number, such as /0")
   return url
 }
 

@@ -57,9 +57,9 @@ describe('BullMQ, native', () => {
         () => ran.length === 5,
         () => ran,
       )
-      expect(ran.slice(0, 4).map(({ name }) => name)).to.deep.equal(['priority 0', 'priority 1', 'priority 5', 'priority 9'])
-      expect(ran[4]!.name).to.equal('late')
-      expect(ran[4]!.after).to.be.at.least(300)
+      const names = ran.map(({ name }) => name).filter((name) => name !== 'late')
+      expect(names).to.deep.equal(['priority 0', 'priority 1', 'priority 5', 'priority 9'])
+      expect(ran.find(({ name }) => name === 'late')!.after).to.be.at.least(300)
     })
   })
 
@@ -126,8 +126,9 @@ describe('BullMQ, native', () => {
         () => ran.length === 5,
         () => ran,
       )
-      expect(ran.slice(0, 4).map(({ name }) => name)).to.deep.equal(['first', 'priority 1', 'priority 9', 'priority 2000'])
-      expect(ran[4]!.after).to.be.at.least(300)
+      const names = ran.map(({ name }) => name).filter((name) => name !== 'late')
+      expect(names).to.deep.equal(['first', 'priority 1', 'priority 9', 'priority 2000'])
+      expect(ran.find(({ name }) => name === 'late')!.after).to.be.at.least(300)
     })
 
     it("ends a job that throws BullMQ's own UnrecoverableError", async () => {

@@ -6,6 +6,8 @@ import type { Broker, JobportError } from '@jobport/core'
 import { eventually, Trial } from './trial.ts'
 
 const ADD_DEADLINE = 1_000
+/** For a machine that has other work as well, ms. */
+const LATE = 1_000
 /** Within which workers must consume again, ms. */
 const RECOVERY = 10_000
 const OUTAGE = 1_500
@@ -55,8 +57,7 @@ describe('BullMQ, outages', function () {
       await eventually('work before the outage', () => ran.size > 20)
       await begin()
       const ends = Date.now() + OUTAGE
-      await eventually('the outage', () => Date.now() > ends)
-      const failed = load.failures.length
+      await eventually('adds that failed', () => Date.now() > ends && load.failures.length > 0)
       await end()
       const back = performance.now()
       const { size } = ran
@@ -74,9 +75,8 @@ describe('BullMQ, outages', function () {
         () => load.accepted.filter((id) => !ran.has(id)),
         RECOVERY,
       )
-      expect(failed, 'adds that failed').to.be.above(0)
       expect(load.failures.filter(({ code }) => !['UNAVAILABLE', 'UNCONFIRMED'].includes(code))).to.deep.equal([])
-      expect(Math.max(...load.failures.map(({ took }) => took)), 'longest add').to.be.below(ADD_DEADLINE + 500)
+      expect(Math.max(...load.failures.map(({ took }) => took)), 'longest add').to.be.below(ADD_DEADLINE + LATE)
       expect(edges).to.deep.equal(what === 'a SIGSTOP' ? [] : ['down', 'up'])
       expect((await broker.health()).ok).to.equal(true)
       expect((await broker.queue(trial.name).counts()).dead).to.equal(0)
@@ -84,16 +84,12 @@ describe('BullMQ, outages', function () {
 
     it(`of ${what}: closing ends in time, with a job in hand and without`, async () => {
       const busy = trial.broker()
-      const started = new Promise<void>((resolve) => {
-        void trial.worker(busy, () => new Promise(() => resolve()))
-      })
+      let started = false
+      await trial.worker(busy, () => new Promise(() => (started = true)))
+      await broker.queue(trial.name).add('a', 1)
+      await eventually('a job in hand', () => started)
       await trial.worker(broker, () => {})
-      await broker.queue(trial.name).pause()
-      await broker.queue(trial.name).resume()
-      await broker.queue(`${trial.name}-2`).counts()
       const other = await trial.broker().connect()
-      for (let i = 0; i < 3; i++) await broker.queue(trial.name).add('a', 1)
-      await started
       await begin()
       const before = performance.now()
       await Promise.all([busy, broker, other].map((one) => one.close({ timeout: 500 })))

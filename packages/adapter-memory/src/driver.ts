@@ -3,7 +3,15 @@ import { MAX_TIMER, realClock } from './clock.ts'
 import { readOptions, type MemoryOptions } from './options.ts'
 import { openStore, type MemoryStore } from './store.ts'
 import type {
-  ConsumeOptions, Consumer, Delivery, Driver, Features, Message, PublishResult, QueueAdmin, ServerInfo,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  Driver,
+  Features,
+  Message,
+  PublishResult,
+  QueueAdmin,
+  ServerInfo,
 } from '@jobport/core/driver'
 
 const CENTURY = 100 * 365 * 86_400_000

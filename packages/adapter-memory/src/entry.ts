@@ -1,4 +1,14 @@
-import { decode, encode, toJobError, unreadable, type DeadReason, type JobError, type JobState, type Message, type StoredJob } from '@jobport/core/driver'
+import {
+  decode,
+  encode,
+  toJobError,
+  unreadable,
+  type DeadReason,
+  type JobError,
+  type JobState,
+  type Message,
+  type StoredJob,
+} from '@jobport/core/driver'
 
 /** One life of a job. The message is kept as bytes: nothing that a caller holds can reach into the queue. */
 export interface Entry {
@@ -33,7 +43,10 @@ export function reading({ uid, bytes }: Entry): { message: Message; invalid?: Jo
 export function stored(entry: Entry): StoredJob {
   const { state, attempt, dueAt, dead } = entry
   return {
-    message: reading(entry).message, state, attempt, crashes: 0,
+    message: reading(entry).message,
+    state,
+    attempt,
+    crashes: 0,
     ...(state === 'delayed' && dueAt !== undefined && { dueAt }),
     ...(dead && { dead }),
   }

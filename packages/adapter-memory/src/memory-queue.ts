@@ -45,6 +45,7 @@ export class MemoryQueue {
     const entry = entryOf(message, ++this.#order)
     this.#live.set(id, entry)
     this.#hold(entry, delay)
+    queueMicrotask(() => this.dispatch())
     return { status: 'added' }
   }
 
@@ -108,8 +109,8 @@ export class MemoryQueue {
     this.#changed()
   }
 
-  /** On the next turn of the event loop: however many jobs follow each other, timers and sockets get theirs. */
-  #soon(): void {
+  /** What a settlement makes room for, on the next turn of the event loop: however many jobs follow each other, timers get theirs. */
+  #refill(): void {
     if (this.#dispatching) return
     this.#dispatching = setImmediate(() => {
       this.#dispatching = undefined
@@ -125,12 +126,12 @@ export class MemoryQueue {
       entry.cancel = this.#clock.at(entry.dueAt, () => {
         this.#wake(entry)
         this.#hold(entry, 0)
+        queueMicrotask(() => this.dispatch())
       })
       return this.#changed()
     }
     entry.state = 'waiting'
     this.waiting.add(entry, { handedBack })
-    this.#soon()
   }
 
   #wake(entry: Entry): void {
@@ -154,10 +155,11 @@ export class MemoryQueue {
       if (this.#live.get(entry.id) === entry) this.#hold(entry, 0, { handedBack: true })
     }
     const settle = async (outcome: Outcome): Promise<void> => {
-      if (this.#active.get(entry.uid)?.lose !== lose) throw new JobportError('LEASE_LOST', `job ${entry.id} is no longer held`, { id: entry.id })
+      if (this.#active.get(entry.uid)?.lose !== lose)
+        throw new JobportError('LEASE_LOST', `job ${entry.id} is no longer held`, { id: entry.id })
       end()
       this.#settle(entry, outcome)
-      this.#soon()
+      this.#refill()
     }
     this.#active.set(entry.uid, { client: subscriber.client, lose })
     subscriber.deliver({ ...reading(entry), attempt: entry.attempt, crashes: 0, stalled: false, lost: lost.signal, settle })

@@ -11,7 +11,9 @@ export interface MemoryOptions {
 }
 
 /** Reads `memory://`, `memory://store`, or an options object. Throws `INVALID_CONFIG`. */
-export function readOptions(config: string | MemoryOptions): Required<Omit<MemoryOptions, 'clock'>> & Pick<MemoryOptions, 'clock'> {
+export function readOptions(
+  config: string | MemoryOptions,
+): Required<Omit<MemoryOptions, 'clock'>> & Pick<MemoryOptions, 'clock'> {
   const { store = '', clock, maxPayload = 16 * 1_048_576, ...rest } = typeof config === 'string' ? readUrl(config) : config
   const mistakes = Object.keys(rest).map((key) => `unknown option '${key}' (known: store, clock, maxPayload)`)
   if (typeof store !== 'string') mistakes.push('store must be a string')

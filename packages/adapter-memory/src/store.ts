@@ -41,11 +41,14 @@ export class MemoryStore {
 
   async #idle(deadline: number): Promise<void> {
     const late = AbortSignal.timeout(deadline)
-    const busy = (): string[] => [...this.#queues].filter(([, queue]) => queue.waiting.size + queue.active > 0).map(([name]) => name)
+    const busy = (): string[] =>
+      [...this.#queues].filter(([, queue]) => queue.waiting.size + queue.active > 0).map(([name]) => name)
     while (busy().length > 0) {
       await new Promise<void>((resolve, reject) => {
         this.#watchers.add(resolve)
-        late.addEventListener('abort', () => reject(new JobportError('TIMEOUT', `jobs still wait or run in ${busy().join(', ')}`)))
+        late.addEventListener('abort', () =>
+          reject(new JobportError('TIMEOUT', `jobs still wait or run in ${busy().join(', ')}`)),
+        )
       })
     }
   }

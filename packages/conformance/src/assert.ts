@@ -12,8 +12,14 @@ export function expect(value: unknown, message?: string): Chai.Assertion {
 }
 
 /** The `JobportError` that `work` rejects with, after checking its code. */
-export async function refusal(work: Promise<unknown> | (() => unknown), code: ErrorCode | readonly ErrorCode[]): Promise<JobportError> {
-  const error = await Promise.resolve(typeof work === 'function' ? attempt(work) : work).then(() => undefined, (thrown: unknown) => thrown)
+export async function refusal(
+  work: Promise<unknown> | (() => unknown),
+  code: ErrorCode | readonly ErrorCode[],
+): Promise<JobportError> {
+  const error = await Promise.resolve(typeof work === 'function' ? attempt(work) : work).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
   const codes = typeof code === 'string' ? [code] : code
   expect(error, `a JobportError ${codes.join(' or ')}, not ${String(error)}`).to.be.instanceOf(JobportError)
   expect((error as JobportError).code, (error as JobportError).message).to.be.oneOf([...codes])
@@ -23,7 +29,12 @@ export async function refusal(work: Promise<unknown> | (() => unknown), code: Er
 export const DEADLINE = 15_000
 
 /** Waits for `done`; see `wait.ts`. Counts as an assertion. */
-export async function until(done: () => boolean | Promise<boolean>, what: string, state: () => unknown, deadline: number = DEADLINE): Promise<void> {
+export async function until(
+  done: () => boolean | Promise<boolean>,
+  what: string,
+  state: () => unknown,
+  deadline: number = DEADLINE,
+): Promise<void> {
   assertions.made++
   await waiting.until(done, what, state, deadline)
 }

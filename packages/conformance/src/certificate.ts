@@ -32,7 +32,11 @@ export interface Circumstances {
   readonly versions: Readonly<Record<string, string>>
 }
 
-export function certificateOf(results: Results, { adapter, features, versions }: Circumstances, date: Date = new Date()): Certificate {
+export function certificateOf(
+  results: Results,
+  { adapter, features, versions }: Circumstances,
+  date: Date = new Date(),
+): Certificate {
   const cases = results.all()
   const late = latenessOf(results.lateness)
   return {
@@ -60,8 +64,13 @@ function tally(cases: readonly Result[]): ChapterTally[] {
   return titles.map(({ number, title }) => {
     const count = (status: Status): number => cases.filter((each) => each.chapter === number && each.status === status).length
     return {
-      number, title, passed: count('passed'), failed: count('failed'), refused: count('refused'),
-      'not applicable': count('not applicable'), unreached: count('unreached'),
+      number,
+      title,
+      passed: count('passed'),
+      failed: count('failed'),
+      refused: count('refused'),
+      'not applicable': count('not applicable'),
+      unreached: count('unreached'),
     }
   })
 }

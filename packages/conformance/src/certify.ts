@@ -33,7 +33,8 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     const cases = chosen(chapter.cases)
     if (cases.length > 0) register(chapter, cases)
   }
-  if (!only) register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger, chapters }))
+  if (!only)
+    register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger, chapters }))
   return results
 
   function register(chapter: Chapter, cases: readonly Case[]): void {
@@ -51,7 +52,14 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     const { id, title } = each
     const start = { at: performance.now(), assertions: assertions.made }
     const record = (rest: Pick<Result, 'status'> & Partial<Result>): void =>
-      results.record({ id, chapter, title, assertions: assertions.made - start.assertions, ms: Math.round(performance.now() - start.at), ...rest })
+      results.record({
+        id,
+        chapter,
+        title,
+        assertions: assertions.made - start.assertions,
+        ms: Math.round(performance.now() - start.at),
+        ...rest,
+      })
     const ctx = new Context(harness, seeded(seed ^ hash(id)), ledger, id)
     record({ status: 'unreached', reason: 'it did not end' })
     try {
@@ -84,7 +92,11 @@ async function perform({ needs, processes, run }: Case, ctx: Context): Promise<P
 /** What the workers complained of belongs to the failure. */
 function withStory(error: unknown, { story }: Context): unknown {
   const { errors } = story
-  if (error instanceof Error && errors.length > 0) error.message += `; workers said: ${errors.slice(0, 3).map(({ message }) => message).join(' | ')}`
+  if (error instanceof Error && errors.length > 0)
+    error.message += `; workers said: ${errors
+      .slice(0, 3)
+      .map(({ message }) => message)
+      .join(' | ')}`
   return error
 }
 

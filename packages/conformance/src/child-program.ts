@@ -23,12 +23,16 @@ process.channel!.unref()
 
 async function work(): Promise<void> {
   const { concurrency = 1, crashLimit = 3 } = task
-  const worker = broker.worker(task.queue, {
-    ok: () => 1,
-    die: () => process.kill(process.pid, 'SIGKILL'),
-    wait: ({ data }) => pause(data as number),
-    hold: (_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
-  }, { concurrency, crashLimit })
+  const worker = broker.worker(
+    task.queue,
+    {
+      ok: () => 1,
+      die: () => process.kill(process.pid, 'SIGKILL'),
+      wait: ({ data }) => pause(data as number),
+      hold: (_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+    },
+    { concurrency, crashLimit },
+  )
   const say = (type: 'active' | 'completed' | 'stalled' | 'dead', { id, uid, attempt, crashes }: Job, reason = ''): void =>
     tell({ type, id, uid, attempt, crashes, reason })
   worker.on('active', (job) => say('active', job))

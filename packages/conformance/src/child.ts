@@ -18,7 +18,14 @@ export interface ChildTask {
 /** What it tells. */
 export type Report =
   | { readonly type: 'ready' | 'signalled' }
-  | { readonly type: 'active' | 'completed' | 'stalled' | 'dead'; readonly id: string; readonly uid: string; readonly attempt: number; readonly crashes: number; readonly reason?: string }
+  | {
+      readonly type: 'active' | 'completed' | 'stalled' | 'dead'
+      readonly id: string
+      readonly uid: string
+      readonly attempt: number
+      readonly crashes: number
+      readonly reason?: string
+    }
   | { readonly type: 'added'; readonly receipt: Receipt }
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
   | { readonly type: 'error'; readonly message: string }
@@ -37,7 +44,9 @@ export class Child {
   readonly #process: ChildProcess
 
   constructor(task: ChildTask) {
-    this.#process = fork(fileURLToPath(new URL('./child-program.js', import.meta.url)), [JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#process = fork(fileURLToPath(new URL('./child-program.js', import.meta.url)), [JSON.stringify(task)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
     this.#process.on('message', (report: Report) => this.reports.push(report))
     this.ready = this.#begin()
   }
@@ -83,7 +92,11 @@ export class Child {
   }
 
   async #begin(): Promise<void> {
-    await until(() => this.of('ready').length > 0 || !this.running, 'start of a child process', () => this.reports)
+    await until(
+      () => this.of('ready').length > 0 || !this.running,
+      'start of a child process',
+      () => this.reports,
+    )
     if (this.of('ready').length === 0) throw new Error(`a child process ended at its start: ${JSON.stringify(this.reports)}`)
   }
 }

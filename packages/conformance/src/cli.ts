@@ -33,7 +33,10 @@ await new Command('jobport-certify')
   .option('-o, --out <folder>', 'where the certificate goes, as JSON and Markdown', 'certificates')
   .option('-s, --seed <number>', 'repeats the draws of an earlier run')
   .option('-g, --grep <pattern>', 'only cases whose id or title matches; writes no certificate')
-  .option('-m, --module <file>', "the adapter's module, which exports createDriver(url); default: the one that Jobport has for the URL")
+  .option(
+    '-m, --module <file>',
+    "the adapter's module, which exports createDriver(url); default: the one that Jobport has for the URL",
+  )
   .action(main)
   .parseAsync()
   .catch((error: unknown) => {

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { Broker, type BrokerOptions, type Handlers, type JobView, type Queue, type QueueOptions, type Worker, type WorkerOptions } from '@jobport/core'
+import {
+  Broker,
+  type BrokerOptions,
+  type Handlers,
+  type JobView,
+  type Queue,
+  type QueueOptions,
+  type Worker,
+  type WorkerOptions,
+} from '@jobport/core'
 import type { Delivery, Driver, Features, Message } from '@jobport/core/driver'
 import { expect, until, DEADLINE } from './assert.ts'
 import { Child, type ChildTask } from './child.ts'
@@ -101,7 +110,10 @@ export class Context {
   }
 
   /** A driver that takes what `queue` delivers and leaves settling to the case. */
-  readonly take = async (prefetch: number, queue: string = this.queue.name): Promise<{ driver: Driver; deliveries: Delivery[]; stop: () => Promise<void> }> => {
+  readonly take = async (
+    prefetch: number,
+    queue: string = this.queue.name,
+  ): Promise<{ driver: Driver; deliveries: Delivery[]; stop: () => Promise<void> }> => {
     const driver = await this.driver()
     const deliveries: Delivery[] = []
     const consumer = await driver.consume(queue, (delivery) => deliveries.push(delivery), { prefetch })
@@ -109,7 +121,9 @@ export class Context {
   }
 
   /** A program of the suite in a process of its own. */
-  readonly child = async (task: Omit<ChildTask, 'module' | 'url' | 'queue'> & { readonly url?: string; readonly queue?: string }): Promise<Child> => {
+  readonly child = async (
+    task: Omit<ChildTask, 'module' | 'url' | 'queue'> & { readonly url?: string; readonly queue?: string },
+  ): Promise<Child> => {
     const { remote } = this.harness
     if (!remote) throw new Error('this case needs a broker that other processes can reach')
     const child = new Child({ queue: this.queue.name, url: remote.url, ...task, module: remote.module.href })
@@ -132,16 +146,29 @@ export class Context {
 
   /** Waits until `count` jobs have completed. */
   readonly completed = async (count: number, deadline: number = DEADLINE): Promise<void> => {
-    await until(() => this.story.of('completed').length >= count, `${count} completions`, () => this.story.tally(), deadline)
+    await until(
+      () => this.story.of('completed').length >= count,
+      `${count} completions`,
+      () => this.story.tally(),
+      deadline,
+    )
   }
 
   /** Waits until `count` jobs are dead. */
   readonly died = async (count: number, deadline: number = DEADLINE): Promise<void> => {
-    await until(() => this.story.of('dead').length >= count, `${count} deaths`, () => this.story.tally(), deadline)
+    await until(
+      () => this.story.of('dead').length >= count,
+      `${count} deaths`,
+      () => this.story.tally(),
+      deadline,
+    )
   }
 
   /** Waits until the queue's counts are as given; what is not given may be anything. */
-  readonly counted = async (wanted: Partial<Record<'waiting' | 'delayed' | 'active' | 'dead', number>>, queue: Queue<AnyJobs> = this.queue): Promise<void> => {
+  readonly counted = async (
+    wanted: Partial<Record<'waiting' | 'delayed' | 'active' | 'dead', number>>,
+    queue: Queue<AnyJobs> = this.queue,
+  ): Promise<void> => {
     let counts = await queue.counts()
     const right = async (): Promise<boolean> => {
       counts = await queue.counts()
@@ -163,7 +190,10 @@ export class Context {
     const sum = { completed: completed.size, dead: dead.size, removed, live: waiting + delayed + active }
     const total = sum.completed + sum.dead + sum.removed + sum.live
     expect(total, `accepted = ${JSON.stringify(sum)}`).to.equal(new Set(accepted).size)
-    expect([...completed].filter((uid) => dead.has(uid)), 'completed and dead').to.deep.equal([])
+    expect(
+      [...completed].filter((uid) => dead.has(uid)),
+      'completed and dead',
+    ).to.deep.equal([])
   }
 
   /** At a quiet moment: what became of the accepted jobs breaks none of the invariants. */

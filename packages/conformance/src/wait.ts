@@ -6,7 +6,12 @@ const POLL = 5
 export class WaitError extends AssertionError<undefined> {}
 
 /** Resolves once `done` is true; looks at every change it can cheaply see. Fails with what `state` shows. */
-export async function until(done: () => boolean | Promise<boolean>, what: string, state: () => unknown, deadline: number): Promise<void> {
+export async function until(
+  done: () => boolean | Promise<boolean>,
+  what: string,
+  state: () => unknown,
+  deadline: number,
+): Promise<void> {
   const end = performance.now() + deadline
   while (!(await done())) {
     if (performance.now() > end) throw new WaitError(`${what} did not happen within ${deadline} ms: ${show(state())}`)
@@ -42,7 +47,10 @@ export function pause(ms: number): Promise<void> {
 }
 
 /** What was expected and what was seen, by id: missing, extra and more than once. */
-export function difference(expected: readonly string[], seen: readonly string[]): { missing: string[]; extra: string[]; repeated: string[] } {
+export function difference(
+  expected: readonly string[],
+  seen: readonly string[],
+): { missing: string[]; extra: string[]; repeated: string[] } {
   const wanted = new Set(expected)
   const had = new Set(seen)
   return {

@@ -272,7 +272,7 @@ describe('jobport-certify, the program', function () {
   it('says in one line what is wrong with a URL that no adapter serves', async () => {
     const { code, text } = await call('gopher://127.0.0.1')
     expect(code).to.equal(1)
-    expect(text).to.include('gopher')
+    expect(text).to.include('memory://')
     expect(text.trim().split('\n').length, text).to.equal(1)
   })
 })

@@ -21,7 +21,7 @@ const WITNESSES: ReadonlyMap<number, readonly string[]> = new Map([
   [6, ['CON-02', 'CON-05', 'CON-10']],
   [7, ['ORD-03']],
   [8, ['SHU-01', 'SHU-09']],
-  [10, ['BAD-02', 'BAD-08']],
+  [10, ['BAD-06', 'BAD-07']],
 ])
 
 /** As many saboteurs at work at once: most of their time they wait for what never comes. */

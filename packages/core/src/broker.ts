@@ -47,11 +47,15 @@ export class Broker extends Emitter<BrokerEvents> {
     checkRecord(options, '', RULES)
     this.#deadline = options.deadline ?? 10_000
     const { require = [] } = options
-    this.#connection = new Connection(config, { deadline: this.#deadline, require }, {
-      down: (error) => this.emit('down', error),
-      up: () => this.emit('up'),
-      error: (error) => this.emit('error', error),
-    })
+    this.#connection = new Connection(
+      config,
+      { deadline: this.#deadline, require },
+      {
+        down: (error) => this.emit('down', error),
+        up: () => this.emit('up'),
+        error: (error) => this.emit('error', error),
+      },
+    )
   }
 
   /** Connects now instead of on first use. */
@@ -72,7 +76,11 @@ export class Broker extends Emitter<BrokerEvents> {
     return queue
   }
 
-  worker<Jobs extends object = Record<string, unknown>>(queue: string, handlers: Handlers<Jobs>, options?: WorkerOptions): Worker<Jobs> {
+  worker<Jobs extends object = Record<string, unknown>>(
+    queue: string,
+    handlers: Handlers<Jobs>,
+    options?: WorkerOptions,
+  ): Worker<Jobs> {
     this.#checkOpen()
     const worker = new Worker<Jobs>(queue, handlers, this.#connection, options)
     this.#queues.add(queue)
@@ -82,11 +90,15 @@ export class Broker extends Emitter<BrokerEvents> {
 
   /** Never rejects: says whether the broker answers, not whether a socket is open. Ends within the deadline. */
   async health(): Promise<Health> {
-    const workers = [...this.#workers].filter(({ stopped }) => !stopped).map(({ queue, consuming, running }) => ({ queue, consuming, running }))
+    const workers = [...this.#workers]
+      .filter(({ stopped }) => !stopped)
+      .map(({ queue, consuming, running }) => ({ queue, consuming, running }))
     try {
       const latency = await this.#connection.ping()
       const { server } = await this.#connection.connect()
-      const states = [...this.#queues].map(async (name) => [name, await this.#connection.admin(name, 'status', (admin) => admin.status())] as const)
+      const states = [...this.#queues].map(
+        async (name) => [name, await this.#connection.admin(name, 'status', (admin) => admin.status())] as const,
+      )
       const queues = Object.fromEntries(await Promise.all(states))
       return { ok: workers.every(({ consuming }) => consuming), latency, server, queues, workers }
     } catch (thrown) {
@@ -156,4 +168,13 @@ const RULES = {
   },
 }
 
-const FEATURES: ReadonlySet<unknown> = new Set<keyof Features>(['delay', 'dedup', 'priority', 'ordered', 'pause', 'cancel', 'inspect', 'durable'])
+const FEATURES: ReadonlySet<unknown> = new Set<keyof Features>([
+  'delay',
+  'dedup',
+  'priority',
+  'ordered',
+  'pause',
+  'cancel',
+  'inspect',
+  'durable',
+])

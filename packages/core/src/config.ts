@@ -35,14 +35,19 @@ export async function createDriver(config: Config = readEnvironment()): Promise<
   if (isDriver(config)) return checkContract(config)
   const { adapter, ...options } = config
   if (typeof adapter !== 'string') throw invalid("needs 'adapter', a URL, or a driver")
-  if (!Object.values(ADAPTERS).includes(adapter)) throw invalid(`adapter '${adapter}' is unknown: ${[...new Set(Object.values(ADAPTERS))].join(', ')}`)
+  if (!Object.values(ADAPTERS).includes(adapter))
+    throw invalid(`adapter '${adapter}' is unknown: ${[...new Set(Object.values(ADAPTERS))].join(', ')}`)
   return fromPackage(adapter, options)
 }
 
 function adapterOf(url: string): string {
   const adapter = URL.canParse(url) ? ADAPTERS[new URL(url).protocol.slice(0, -1)] : undefined
   if (adapter !== undefined) return adapter
-  throw invalid(`URL must begin with one of ${Object.keys(ADAPTERS).map((scheme) => `${scheme}://`).join(' ')}`)
+  throw invalid(
+    `URL must begin with one of ${Object.keys(ADAPTERS)
+      .map((scheme) => `${scheme}://`)
+      .join(' ')}`,
+  )
 }
 
 async function fromPackage(adapter: string, config: unknown): Promise<Driver> {
@@ -84,7 +89,9 @@ function isDriver(config: object): config is Driver {
 
 function checkContract(driver: Driver): Driver {
   if (driver.contract === CONTRACT) return driver
-  throw invalid(`${driver.name} implements version ${String(driver.contract)} of the driver contract; this core knows ${String(CONTRACT)}`)
+  throw invalid(
+    `${driver.name} implements version ${String(driver.contract)} of the driver contract; this core knows ${String(CONTRACT)}`,
+  )
 }
 
 function invalid(message: string): JobportError {

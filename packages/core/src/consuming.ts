@@ -106,7 +106,9 @@ export class Consuming {
     if (this.#starting || !this.#consumer || this.alive) return
     const silent = this.#consumer
     this.#consumer = undefined
-    this.#options.onError(new JobportError('UNAVAILABLE', `${this.#queue}: no sign of life from the broker for ${SILENCE} ms; consuming anew`))
+    this.#options.onError(
+      new JobportError('UNAVAILABLE', `${this.#queue}: no sign of life from the broker for ${SILENCE} ms; consuming anew`),
+    )
     void this.#stop(silent)
     this.start()
   }

@@ -25,7 +25,21 @@ export function decode(bytes: Uint8Array): Message {
  * A newer envelope is read only as far as core needs to hand it back. Throws `INVALID_MESSAGE`.
  */
 export function readMessage(value: unknown): Message {
-  const { version = 1, id, uid, name, data, headers = {}, addedAt, attempts = 1, backoff, timeout, delay, priority, dedup } = record(value, 'message')
+  const {
+    version = 1,
+    id,
+    uid,
+    name,
+    data,
+    headers = {},
+    addedAt,
+    attempts = 1,
+    backoff,
+    timeout,
+    delay,
+    priority,
+    dedup,
+  } = record(value, 'message')
   const identity = { version: count(version, 'version'), id: text(id, 'id'), uid: text(uid, 'uid') }
   if (identity.version > ENVELOPE_VERSION) {
     return { ...identity, name: String(name), data: null, headers: {}, addedAt: 0, attempts: 1 }
@@ -47,7 +61,16 @@ export function readMessage(value: unknown): Message {
 
 /** Stands in for a record that cannot be decoded, so that it can be dead-lettered with what was found. */
 export function unreadable(uid: string, found: string): Message {
-  return { version: ENVELOPE_VERSION, id: uid, uid, name: 'unreadable', data: found, headers: {}, addedAt: Date.now(), attempts: 1 }
+  return {
+    version: ENVELOPE_VERSION,
+    id: uid,
+    uid,
+    name: 'unreadable',
+    data: found,
+    headers: {},
+    addedAt: Date.now(),
+    attempts: 1,
+  }
 }
 
 function readHeaders(value: unknown): Record<string, string> {

@@ -20,7 +20,12 @@ export function readEnvironment(environment: Environment = process.env): { adapt
 type Get = (name: string) => string | undefined
 type Chosen = ReturnType<typeof readEnvironment> | undefined
 
-const SCHEMES: Record<string, string> = { bullmq: 'redis|rediss|postgres|postgresql', rabbitmq: 'amqp|amqps', nats: 'nats|nats+tls', memory: 'memory' }
+const SCHEMES: Record<string, string> = {
+  bullmq: 'redis|rediss|postgres|postgresql',
+  rabbitmq: 'amqp|amqps',
+  nats: 'nats|nats+tls',
+  memory: 'memory',
+}
 
 function fromUrl(url: string, adapter: string | undefined, mistakes: string[]): Chosen {
   if (!URL.canParse(url)) mistakes.push('QUEUE_URL is no URL')
@@ -44,7 +49,8 @@ function fromVariables(get: Get, adapter: string | undefined, mistakes: string[]
     ...(get('RABBITMQ_URL') ? ['rabbitmq'] : []),
     ...(get('NATS_URL') ? ['nats'] : []),
   ]
-  if (named.length === 0) mistakes.push('no broker is named: set QUEUE_URL, or QUEUE_ADAPTER, REDIS_HOST, RABBITMQ_URL or NATS_URL')
+  if (named.length === 0)
+    mistakes.push('no broker is named: set QUEUE_URL, or QUEUE_ADAPTER, REDIS_HOST, RABBITMQ_URL or NATS_URL')
   if (named.length > 1) mistakes.push(`${named.join(' and ')} are both configured: set QUEUE_ADAPTER or QUEUE_URL`)
   const [found] = named.map((name) => readers[name]!())
   return found

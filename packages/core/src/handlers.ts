@@ -28,13 +28,15 @@ export class HandlerMap {
     }
     if (Array.isArray(handlers)) {
       for (const bound of handlers as readonly unknown[]) {
-        if (!isBound(bound)) throw new JobportError('INVALID_ARGUMENT', 'a list of handlers holds what `defineJob(…).handler(…)` gives')
+        if (!isBound(bound))
+          throw new JobportError('INVALID_ARGUMENT', 'a list of handlers holds what `defineJob(…).handler(…)` gives')
         const { definition, handler } = bound
         definition.checkQueue(queue)
         this.#set(definition.name, { definition, handler: wrap(handler, `the handler of '${definition.name}'`) })
       }
     } else if (typeof handlers === 'object' && handlers !== null) {
-      for (const [name, handler] of Object.entries(handlers)) this.#set(name, { handler: wrap(handler, `the handler of '${name}'`) })
+      for (const [name, handler] of Object.entries(handlers))
+        this.#set(name, { handler: wrap(handler, `the handler of '${name}'`) })
     } else {
       this.#any = { handler: wrap(handlers, 'the handler') }
     }

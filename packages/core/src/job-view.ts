@@ -33,7 +33,17 @@ export interface JobPage<Data = unknown> {
 export function viewOf<Data>(queue: string, { message, state, attempt, crashes, dueAt, dead }: StoredJob): JobView<Data> {
   const { id, uid, name, data, headers, attempts, priority = 0, addedAt } = message
   return {
-    id, uid, name, queue, data: data as Data, headers, state, attempt, attempts, crashes, priority,
+    id,
+    uid,
+    name,
+    queue,
+    data: data as Data,
+    headers,
+    state,
+    attempt,
+    attempts,
+    crashes,
+    priority,
     addedAt: new Date(addedAt),
     ...(dueAt !== undefined && { dueAt: new Date(dueAt) }),
     ...(dead && { reason: dead.reason, error: dead.error, diedAt: new Date(dead.at) }),

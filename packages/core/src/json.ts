@@ -54,7 +54,8 @@ function copyObject(value: object | null, path: string, depth: number, size: { b
   size.bytes += 5
   if (value === null) return null
   if (value instanceof Date && Number.isNaN(value.getTime())) throw invalid(path, 'is an invalid Date')
-  if ('toJSON' in value && typeof value.toJSON === 'function') return copy((value.toJSON as (key: string) => unknown)(''), path, depth + 1, size)
+  if ('toJSON' in value && typeof value.toJSON === 'function')
+    return copy((value.toJSON as (key: string) => unknown)(''), path, depth + 1, size)
   if (Array.isArray(value)) return Array.from(value, (item: unknown, i) => copy(item, `${path}[${i}]`, depth + 1, size) ?? null)
   if (types.isBoxedPrimitive(value)) return copy(value.valueOf(), path, depth + 1, size)
   if (isOpaque(value)) throw invalid(path, `is a ${value.constructor.name}, which JSON cannot hold`)
@@ -75,8 +76,17 @@ function put(target: Record<string, Json>, key: string, value: Json): void {
 }
 
 function isOpaque(value: object): boolean {
-  return types.isMap(value) || types.isSet(value) || types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value) || types.isPromise(value)
-    || types.isWeakMap(value) || types.isWeakSet(value) || types.isRegExp(value) || value instanceof Error
+  return (
+    types.isMap(value) ||
+    types.isSet(value) ||
+    types.isAnyArrayBuffer(value) ||
+    ArrayBuffer.isView(value) ||
+    types.isPromise(value) ||
+    types.isWeakMap(value) ||
+    types.isWeakSet(value) ||
+    types.isRegExp(value) ||
+    value instanceof Error
+  )
 }
 
 function invalid(path: string, what: string): JobportError {

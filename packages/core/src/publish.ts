@@ -55,9 +55,15 @@ function receiptOf({ id, uid }: Message, result: PublishResult): Receipt | Jobpo
       if (result.uid === uid) return { id, added: true, uid }
       return { id, added: false, ...(result.uid !== undefined && { uid: result.uid }) }
     case 'rejected':
-      return new JobportError(result.error.code, `job '${id}' was not stored: ${result.error.message}`, { id, cause: result.error })
+      return new JobportError(result.error.code, `job '${id}' was not stored: ${result.error.message}`, {
+        id,
+        cause: result.error,
+      })
     case 'unknown':
-      return new JobportError('UNCONFIRMED', `job '${id}' may or may not have been stored: ${result.error.message}`, { id, cause: result.error })
+      return new JobportError('UNCONFIRMED', `job '${id}' may or may not have been stored: ${result.error.message}`, {
+        id,
+        cause: result.error,
+      })
   }
 }
 
@@ -78,5 +84,8 @@ function checkSize({ message, atMost }: Draft, { maxPayload }: ServerInfo): void
   if (atMost <= maxPayload) return
   const size = Buffer.byteLength(JSON.stringify(message.data))
   if (size <= maxPayload) return
-  throw new JobportError('PAYLOAD_TOO_LARGE', `the payload of '${message.name}' has ${size} bytes; the server takes ${maxPayload}`)
+  throw new JobportError(
+    'PAYLOAD_TOO_LARGE',
+    `the payload of '${message.name}' has ${size} bytes; the server takes ${maxPayload}`,
+  )
 }

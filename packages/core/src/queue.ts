@@ -77,7 +77,10 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     })
     if (failures.size === 0) return receipts as Receipt[]
     const [first] = failures.values()
-    throw new JobportError('PARTLY_ADDED', `${failures.size} of ${jobs.length} jobs were not added: ${first!.message}`, { receipts, failures })
+    throw new JobportError('PARTLY_ADDED', `${failures.size} of ${jobs.length} jobs were not added: ${first!.message}`, {
+      receipts,
+      failures,
+    })
   }
 
   /** The live job that holds the id, or its newest dead letter. `features.inspect: 'given'` knows no id that core made. */
@@ -160,7 +163,14 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     const addedAt = Date.now()
     const delay = Math.ceil(all.at ? all.at.getTime() - addedAt : (all.delay ?? 0))
     const message = {
-      version: ENVELOPE_VERSION, id, uid, name, data: normal.data, headers: { ...headers }, addedAt, attempts,
+      version: ENVELOPE_VERSION,
+      id,
+      uid,
+      name,
+      data: normal.data,
+      headers: { ...headers },
+      addedAt,
+      attempts,
       ...(backoff && { backoff: { ...backoff } }),
       ...(timeout !== undefined && { timeout }),
       ...(delay > 0 && { delay }),

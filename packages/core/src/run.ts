@@ -52,7 +52,8 @@ export class Run {
     const { signal } = this.#abort
     const { lost, message } = this.delivery
     const timeout = message.timeout ?? policy.timeout
-    const timer = timeout === undefined ? undefined : setTimeout(() => this.abort(timedOut(timeout)), Math.min(timeout, MAX_TIMER))
+    const timer =
+      timeout === undefined ? undefined : setTimeout(() => this.abort(timedOut(timeout)), Math.min(timeout, MAX_TIMER))
     const onLost = (): void => this.abort(leaseLost(this.job))
     lost.addEventListener('abort', onLost)
     try {
@@ -72,7 +73,8 @@ export class Run {
     if (code === 'LEASE_LOST') return { error }
     if (code === 'CLOSED') return { outcome: { type: 'release' } }
     const { attempt, attempts } = this.job
-    const { wait, trouble } = attempt < attempts ? await waitOf(this.job, error, this.delivery.message.backoff, policy.backoff) : { wait: 0 }
+    const { wait, trouble } =
+      attempt < attempts ? await waitOf(this.job, error, this.delivery.message.backoff, policy.backoff) : { wait: 0 }
     return { outcome: decide(error, attempt, attempts, wait), error, ...(trouble && { trouble }) }
   }
 }
@@ -92,7 +94,10 @@ function asJson(result: unknown, job: string): { json: Json; trouble?: Error } {
   try {
     return { json: normalise(result).data }
   } catch (cause) {
-    return { json: null, trouble: new JobportError('INVALID_ARGUMENT', `the result of ${job} is not stored: ${(cause as Error).message}`) }
+    return {
+      json: null,
+      trouble: new JobportError('INVALID_ARGUMENT', `the result of ${job} is not stored: ${(cause as Error).message}`),
+    }
   }
 }
 
@@ -105,7 +110,8 @@ async function waitOf(
   if (own || !fallback) return { wait: backoffDelay(own, job.attempt) }
   try {
     const wait = await fallback(job.attempt, error, job)
-    if (wait === 'dead' || (typeof wait === 'number' && Number.isFinite(wait))) return { wait: wait === 'dead' ? wait : Math.max(0, wait) }
+    if (wait === 'dead' || (typeof wait === 'number' && Number.isFinite(wait)))
+      return { wait: wait === 'dead' ? wait : Math.max(0, wait) }
     throw new JobportError('INVALID_ARGUMENT', `backoff answered ${String(wait)}: it must be a number of ms, or 'dead'`)
   } catch (thrown) {
     return { wait: 0, trouble: toError(thrown) }

@@ -196,7 +196,10 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   /** A job of a newer version waits for a newer worker. */
   async #handBack(delivery: Delivery): Promise<void> {
     const { id, version } = delivery.message
-    this.emit('error', new JobportError('INVALID_MESSAGE', `job ${id} has envelope version ${version}; this worker knows ${ENVELOPE_VERSION}`))
+    this.emit(
+      'error',
+      new JobportError('INVALID_MESSAGE', `job ${id} has envelope version ${version}; this worker knows ${ENVELOPE_VERSION}`),
+    )
     await pause(NEWER_HOLD, this.#stopping.signal)
     if (this.#mustYield(delivery)) return this.#yield(delivery)
     await delivery.settle({ type: 'release' })

@@ -5,7 +5,10 @@ import { ScriptedDriver } from './scripted-driver.ts'
 
 describe('configuration', () => {
   const refused = async (work: Promise<unknown>, code: string, text: string | RegExp): Promise<void> => {
-    const error = await work.then(() => undefined, (thrown: unknown) => thrown)
+    const error = await work.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
     expect(error).to.have.property('code', code)
     expect((error as Error).message).to.match(text instanceof RegExp ? text : new RegExp(text))
   }
@@ -34,7 +37,9 @@ describe('configuration', () => {
 
   it('refuses an adapter that lacks a required feature, before it connects', async () => {
     await refused(connect(new ScriptedDriver(), { require: ['durable'] }), 'NOT_SUPPORTED', "scripted does not support 'durable'")
-    expect(() => new Broker(new ScriptedDriver(), { require: ['speed' as never] })).to.throw().with.property('code', 'INVALID_ARGUMENT')
+    expect(() => new Broker(new ScriptedDriver(), { require: ['speed' as never] }))
+      .to.throw()
+      .with.property('code', 'INVALID_ARGUMENT')
     expect(() => new Broker(new ScriptedDriver(), { timeout: 5 } as never)).to.throw("unknown option 'timeout'")
   })
 
@@ -50,7 +55,11 @@ describe('configuration', () => {
     await Promise.all([broker.queue('q').add('a', 1), broker.queue('r').add('a', 1)])
     expect(tries).to.equal(2)
     await broker.close()
-    await refused(Promise.resolve().then(() => broker.queue('q')), 'CLOSED', 'closed')
+    await refused(
+      Promise.resolve().then(() => broker.queue('q')),
+      'CLOSED',
+      'closed',
+    )
   })
 
   it('ends by the deadline when connecting hangs', async () => {

@@ -3,8 +3,19 @@ import { decode, encode, readMessage, unreadable, type Message } from '@jobport/
 
 describe('envelope', () => {
   const message: Message = {
-    version: 1, id: 'a', uid: 'u', name: 'n', data: { deep: [1, null, { '€': true }] }, headers: { trace: '1' }, addedAt: 5, attempts: 3,
-    backoff: { type: 'exponential', delay: 10, max: 100, jitter: 0.5 }, timeout: 9, delay: 7, priority: 4, dedup: { ttl: 2_000 },
+    version: 1,
+    id: 'a',
+    uid: 'u',
+    name: 'n',
+    data: { deep: [1, null, { '€': true }] },
+    headers: { trace: '1' },
+    addedAt: 5,
+    attempts: 3,
+    backoff: { type: 'exponential', delay: 10, max: 100, jitter: 0.5 },
+    timeout: 9,
+    delay: 7,
+    priority: 4,
+    dedup: { ttl: 2_000 },
   }
 
   it('gives back what went in', () => {
@@ -13,11 +24,22 @@ describe('envelope', () => {
 
   it('accepts the least that another client writes', () => {
     const { addedAt: _, ...least } = { id: 'a', uid: 'a', name: 'n', addedAt: 1 }
-    expect(readMessage({ ...least, addedAt: 1 })).to.deep.equal({ version: 1, id: 'a', uid: 'a', name: 'n', data: null, headers: {}, addedAt: 1, attempts: 1 })
+    expect(readMessage({ ...least, addedAt: 1 })).to.deep.equal({
+      version: 1,
+      id: 'a',
+      uid: 'a',
+      name: 'n',
+      data: null,
+      headers: {},
+      addedAt: 1,
+      attempts: 1,
+    })
   })
 
   it('keeps __proto__ in the payload as data', () => {
-    const read = decode(new TextEncoder().encode('{"id":"a","uid":"u","name":"n","addedAt":1,"data":{"__proto__":{"polluted":true}}}'))
+    const read = decode(
+      new TextEncoder().encode('{"id":"a","uid":"u","name":"n","addedAt":1,"data":{"__proto__":{"polluted":true}}}'),
+    )
     expect(Object.keys(read.data as object)).to.deep.equal(['__proto__'])
     expect(({} as { polluted?: boolean }).polluted).to.equal(undefined)
   })
@@ -43,13 +65,19 @@ describe('envelope', () => {
   ]
   for (const [what, value] of hostile) {
     it(`refuses ${what}`, () => {
-      expect(() => readMessage(value)).to.throw().with.property('code', 'INVALID_MESSAGE')
+      expect(() => readMessage(value))
+        .to.throw()
+        .with.property('code', 'INVALID_MESSAGE')
     })
   }
 
   it('refuses bytes that are no JSON, and bytes that are no UTF-8', () => {
-    expect(() => decode(new TextEncoder().encode('{'))).to.throw().with.property('code', 'INVALID_MESSAGE')
-    expect(() => decode(new Uint8Array([0xff, 0xfe]))).to.throw().with.property('code', 'INVALID_MESSAGE')
+    expect(() => decode(new TextEncoder().encode('{')))
+      .to.throw()
+      .with.property('code', 'INVALID_MESSAGE')
+    expect(() => decode(new Uint8Array([0xff, 0xfe])))
+      .to.throw()
+      .with.property('code', 'INVALID_MESSAGE')
   })
 
   it('stands in for what cannot be read, and is itself readable', () => {

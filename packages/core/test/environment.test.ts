@@ -24,8 +24,17 @@ describe('environment', () => {
 
   it('reads REDIS_HOST, REDIS_PORT and REDIS_PASSWORD alone as BullMQ; empty means none', () => {
     expect(readEnvironment({ REDIS_HOST: 'r' })).to.deep.equal({ adapter: 'bullmq', host: 'r', port: 6379 })
-    expect(readEnvironment({ REDIS_HOST: 'r', REDIS_PORT: '6380', REDIS_PASSWORD: 'p' })).to.deep.equal({ adapter: 'bullmq', host: 'r', port: 6380, password: 'p' })
-    expect(readEnvironment({ REDIS_HOST: 'r', REDIS_PORT: '', REDIS_PASSWORD: '' })).to.deep.equal({ adapter: 'bullmq', host: 'r', port: 6379 })
+    expect(readEnvironment({ REDIS_HOST: 'r', REDIS_PORT: '6380', REDIS_PASSWORD: 'p' })).to.deep.equal({
+      adapter: 'bullmq',
+      host: 'r',
+      port: 6380,
+      password: 'p',
+    })
+    expect(readEnvironment({ REDIS_HOST: 'r', REDIS_PORT: '', REDIS_PASSWORD: '' })).to.deep.equal({
+      adapter: 'bullmq',
+      host: 'r',
+      port: 6379,
+    })
   })
 
   it('takes RABBITMQ_URL or NATS_URL alone', () => {
@@ -39,7 +48,9 @@ describe('environment', () => {
   })
 
   it('reports all mistakes at once', () => {
-    expect(mistakes({ REDIS_PORT: 'many', REDIS_PASSWORD: 'p' })).to.include('REDIS_HOST is missing').and.include('REDIS_PORT is no port')
+    expect(mistakes({ REDIS_PORT: 'many', REDIS_PASSWORD: 'p' }))
+      .to.include('REDIS_HOST is missing')
+      .and.include('REDIS_PORT is no port')
   })
 
   it('refuses contradictions', () => {

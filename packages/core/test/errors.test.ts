@@ -13,7 +13,9 @@ describe('errors', () => {
   })
 
   it('show no credential, not in the message, not in the cause, not in the command that a client quotes', () => {
-    const native = Object.assign(new Error('WRONGPASS at redis://u:canary@h'), { command: { name: 'auth', args: ['u', 'canary'] } })
+    const native = Object.assign(new Error('WRONGPASS at redis://u:canary@h'), {
+      command: { name: 'auth', args: ['u', 'canary'] },
+    })
     const error = new JobportError('ACCESS_DENIED', `redis://u:canary@h refused`, { cause: native })
     expect(inspect(error, { depth: 9, showHidden: true })).not.to.include('canary')
     expect(error.cause).to.equal(native)
@@ -23,7 +25,9 @@ describe('errors', () => {
     const circle: { self?: unknown } = {}
     circle.self = circle
     for (const thrown of ['text', 5, null, undefined, circle, Symbol('s'), Object.create(null)]) {
-      expect(toJobError(toError(thrown))).to.have.property('message').that.is.a('string')
+      expect(toJobError(toError(thrown)))
+        .to.have.property('message')
+        .that.is.a('string')
     }
   })
 })

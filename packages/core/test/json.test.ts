@@ -5,7 +5,21 @@ describe('payload', () => {
   const data = (value: unknown): unknown => normalise(value).data
 
   it('is copied in the normal form of JSON', () => {
-    const values = [null, 0, -1.5, true, '', 'é😀', [], {}, [undefined, 1], { a: undefined, b: null }, new Date(0), { toJSON: () => ({ x: 1 }) }, Object(5)]
+    const values = [
+      null,
+      0,
+      -1.5,
+      true,
+      '',
+      'é😀',
+      [],
+      {},
+      [undefined, 1],
+      { a: undefined, b: null },
+      new Date(0),
+      { toJSON: () => ({ x: 1 }) },
+      Object(5),
+    ]
     for (const value of values) expect(data(value)).to.deep.equal(JSON.parse(JSON.stringify(value)))
     expect(data(undefined)).to.equal(null)
   })
@@ -53,12 +67,23 @@ describe('payload', () => {
   ]
   for (const [what, value] of refused) {
     it(`refuses ${what}`, () => {
-      expect(() => data(value)).to.throw().with.property('code', 'INVALID_ARGUMENT')
+      expect(() => data(value))
+        .to.throw()
+        .with.property('code', 'INVALID_ARGUMENT')
     })
   }
 
   it('knows an upper bound of its size', () => {
-    const values = ['', 'é'.repeat(50), '"\\\n'.repeat(20), [1e308, -1e-308], { 'ключ': { deep: ['\u2028'] } }, [[[]]], [null, true, false], Object.assign([], { length: 50 })]
+    const values = [
+      '',
+      'é'.repeat(50),
+      '"\\\n'.repeat(20),
+      [1e308, -1e-308],
+      { ключ: { deep: ['\u2028'] } },
+      [[[]]],
+      [null, true, false],
+      Object.assign([], { length: 50 }),
+    ]
     for (const value of values) expect(normalise(value).atMost).to.be.at.least(Buffer.byteLength(JSON.stringify(value)))
   })
 

@@ -26,9 +26,15 @@ describe('retry', () => {
 
   it('lets a RetryError choose the wait, and whether it costs an attempt', () => {
     expect(decide(new RetryError('busy', { delay: 900 }), 1, 3, 50)).to.deep.include({ type: 'again', delay: 900, attempt: 2 })
-    expect(decide(new RetryError('busy', { delay: 900, countAttempt: false }), 3, 3, 50)).to.deep.include({ type: 'again', delay: 900, attempt: 3 })
+    expect(decide(new RetryError('busy', { delay: 900, countAttempt: false }), 3, 3, 50)).to.deep.include({
+      type: 'again',
+      delay: 900,
+      attempt: 3,
+    })
     expect(decide(new RetryError('busy', { delay: 900 }), 3, 3, 50)).to.include({ type: 'dead', reason: 'attempts' })
-    expect(() => new RetryError('busy', { delay: -1 })).to.throw().with.property('code', 'INVALID_ARGUMENT')
+    expect(() => new RetryError('busy', { delay: -1 }))
+      .to.throw()
+      .with.property('code', 'INVALID_ARGUMENT')
   })
 
   it('carries the error as plain, bounded data', () => {
@@ -55,6 +61,8 @@ describe('retry', () => {
   })
 
   it('stays finite after a thousand attempts', () => {
-    expect(backoffDelay({ type: 'exponential', delay: 1_000 }, 1_000)).to.be.a('number').that.satisfies(Number.isFinite)
+    expect(backoffDelay({ type: 'exponential', delay: 1_000 }, 1_000))
+      .to.be.a('number')
+      .that.satisfies(Number.isFinite)
   })
 })

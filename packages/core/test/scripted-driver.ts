@@ -1,12 +1,29 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Consumer, Delivery, Driver, Features, Message, Outcome, PublishResult, QueueAdmin, ServerInfo } from '@jobport/core/driver'
+import type {
+  Consumer,
+  Delivery,
+  Driver,
+  Features,
+  Message,
+  Outcome,
+  PublishResult,
+  QueueAdmin,
+  ServerInfo,
+} from '@jobport/core/driver'
 
 /** A driver whose deliveries the test writes, for the decisions that core makes about crashes, versions and silence. */
 export class ScriptedDriver implements Driver {
   readonly contract = 1
   readonly name = 'scripted'
   readonly features: Features = {
-    delay: false, dedup: false, priority: false, ordered: false, pause: false, cancel: false, inspect: false, durable: false,
+    delay: false,
+    dedup: false,
+    priority: false,
+    ordered: false,
+    pause: false,
+    cancel: false,
+    inspect: false,
+    durable: false,
   }
   /** What came of each uid, in order. */
   readonly settled: { uid: string; outcome: Outcome }[] = []
@@ -46,7 +63,10 @@ export class ScriptedDriver implements Driver {
   deliver(uid: string, delivery: Partial<Omit<Delivery, 'message'>> = {}, message: Partial<Message> = {}): void {
     this.#deliver({
       message: { version: 1, id: uid, uid, name: 'job', data: null, headers: {}, addedAt: 0, attempts: 1, ...message },
-      attempt: 1, crashes: 0, stalled: false, lost: new AbortController().signal,
+      attempt: 1,
+      crashes: 0,
+      stalled: false,
+      lost: new AbortController().signal,
       settle: async (outcome) => void this.settled.push({ uid, outcome }),
       ...delivery,
     })

@@ -46,13 +46,16 @@ describe('worker, on scripted deliveries', () => {
     const running = new Set<string>()
     const seen: string[][] = []
     const release = Promise.withResolvers<void>()
-    await work(async (job) => {
-      running.add(job.uid)
-      seen.push([...running])
-      if (job.uid === 'first') await release.promise
-      await turn()
-      running.delete(job.uid)
-    }, { concurrency: 10 })
+    await work(
+      async (job) => {
+        running.add(job.uid)
+        seen.push([...running])
+        if (job.uid === 'first') await release.promise
+        await turn()
+        running.delete(job.uid)
+      },
+      { concurrency: 10 },
+    )
     driver.deliver('first')
     await turn()
     driver.deliver('suspect', { crashes: 2 })
@@ -71,9 +74,12 @@ describe('worker, on scripted deliveries', () => {
   })
 
   it('gives a waiting suspect back when it stops', async () => {
-    const worker = await work(async (job) => {
-      if (job.uid === 'slow') await new Promise(() => {})
-    }, { concurrency: 2 })
+    const worker = await work(
+      async (job) => {
+        if (job.uid === 'slow') await new Promise(() => {})
+      },
+      { concurrency: 2 },
+    )
     driver.deliver('slow')
     await turn()
     driver.deliver('suspect', { crashes: 2 })

@@ -9,11 +9,14 @@ export const concurrency: readonly Case[] = [
     run: async ({ queue, work, completed }) => {
       let running = 0
       let peak = 0
-      await work(async () => {
-        peak = Math.max(peak, ++running)
-        await pause(40)
-        running--
-      }, { concurrency: 4 })
+      await work(
+        async () => {
+          peak = Math.max(peak, ++running)
+          await pause(40)
+          running--
+        },
+        { concurrency: 4 },
+      )
       await queue.addMany(Array.from({ length: 24 }, (_, i) => ({ name: 'a', data: i })))
       await completed(24)
       expect(peak).to.equal(4)
@@ -41,11 +44,21 @@ export const concurrency: readonly Case[] = [
     run: async ({ queue, work, broker, story, completed, exactly }) => {
       for (let i = 0; i < 4; i++) await work(() => 1, { concurrency: 5 }, { broker: broker() })
       const producers = Array.from({ length: 4 }, () => broker().queue(queue.name))
-      const receipts = await Promise.all(producers.flatMap((producer) => Array.from({ length: 100 }, (_, i) => producer.add('a', i))))
+      const receipts = await Promise.all(
+        producers.flatMap((producer) => Array.from({ length: 100 }, (_, i) => producer.add('a', i))),
+      )
       await completed(400)
       await quiet(200, 'another run', () => story.tally())
-      exactly(receipts.map(({ id }) => id), story.ids('active'), 'started')
-      exactly(receipts.map(({ id }) => id), story.ids('completed'), 'completed')
+      exactly(
+        receipts.map(({ id }) => id),
+        story.ids('active'),
+        'started',
+      )
+      exactly(
+        receipts.map(({ id }) => id),
+        story.ids('completed'),
+        'completed',
+      )
     },
   },
   {
@@ -68,7 +81,11 @@ export const concurrency: readonly Case[] = [
       const gate = Promise.withResolvers<void>()
       await work(() => gate.promise)
       await queue.add('slow', 1, { id: 'slow' })
-      await until(() => story.of('active', 'slow').length === 1, 'the slow job', () => story.tally())
+      await until(
+        () => story.of('active', 'slow').length === 1,
+        'the slow job',
+        () => story.tally(),
+      )
       await queue.addMany(Array.from({ length: 10 }, (_, i) => ({ name: 'quick', data: i })))
       await work(() => 1, {}, { broker: broker() })
       await completed(10, 5_000)
@@ -83,7 +100,11 @@ export const concurrency: readonly Case[] = [
     run: async ({ queue, take, counted }) => {
       await queue.add('a', 1)
       const { deliveries } = await take(1)
-      await until(() => deliveries.length > 0, 'a delivery', () => deliveries.length)
+      await until(
+        () => deliveries.length > 0,
+        'a delivery',
+        () => deliveries.length,
+      )
       const [delivery] = deliveries
       await delivery!.settle({ type: 'complete', result: null })
       await refusal(delivery!.settle({ type: 'complete', result: null }), 'LEASE_LOST')
@@ -98,14 +119,24 @@ export const concurrency: readonly Case[] = [
     run: async ({ queue, take, counted }) => {
       await queue.add('a', { kept: 1 }, { attempts: 5, id: 'fought' })
       const first = await take(1)
-      await until(() => first.deliveries.length > 0, 'the first delivery', () => first.deliveries.length)
+      await until(
+        () => first.deliveries.length > 0,
+        'the first delivery',
+        () => first.deliveries.length,
+      )
       const [old] = first.deliveries
       await first.stop()
       await old!.settle({ type: 'release' })
       const second = await take(1)
-      await until(() => second.deliveries.length > 0, 'the second delivery', () => second.deliveries.length)
+      await until(
+        () => second.deliveries.length > 0,
+        'the second delivery',
+        () => second.deliveries.length,
+      )
       for (const outcome of [
-        { type: 'complete', result: null }, { type: 'again', delay: 0, attempt: 9 }, { type: 'release' },
+        { type: 'complete', result: null },
+        { type: 'again', delay: 0, attempt: 9 },
+        { type: 'release' },
         { type: 'dead', reason: 'attempts', error: { name: 'Error', message: 'old' } },
       ] as const) {
         await refusal(old!.settle(outcome), 'LEASE_LOST')

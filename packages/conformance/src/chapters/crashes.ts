@@ -15,7 +15,11 @@ export const crashes: readonly Case[] = [
       const counts: number[] = []
       const held = await take(1)
       for (let i = 0; i < 4; i++) {
-        await until(() => held.deliveries.length > i, `delivery ${i + 1}`, () => counts)
+        await until(
+          () => held.deliveries.length > i,
+          `delivery ${i + 1}`,
+          () => counts,
+        )
         counts.push(held.deliveries[i]!.crashes)
         if (i < 3) await held.deliveries[i]!.settle({ type: 'release' })
       }
@@ -23,7 +27,11 @@ export const crashes: readonly Case[] = [
       await held.deliveries[3]!.settle({ type: 'release' })
       for (let i = 0; i < 4; i++) {
         const { driver, deliveries } = await take(1)
-        await until(() => deliveries.length > 0, `delivery after ${i} closes`, () => counts)
+        await until(
+          () => deliveries.length > 0,
+          `delivery after ${i} closes`,
+          () => counts,
+        )
         counts.push(deliveries[0]!.crashes)
         await within(6_000, 'closing with a job in hand', driver.close())
       }
@@ -85,7 +93,12 @@ export const crashes: readonly Case[] = [
       expect(tale.starts.get('killer')).to.equal(3)
       expect(tale.stalled).to.be.at.least(1)
       expect(await queue.deadLetters.get('killer')).to.deep.include({
-        uid, reason: 'crashes', data: { kept: true }, headers: { h: '1' }, attempt: 1, crashes: 3,
+        uid,
+        reason: 'crashes',
+        data: { kept: true },
+        headers: { h: '1' },
+        attempt: 1,
+        crashes: 3,
       })
     },
   },
@@ -101,7 +114,8 @@ interface Tale {
 /** Starts a worker process again and again, as a supervisor would, until `deaths` jobs are dead. */
 async function workUntilDead(ctx: Context, options: { concurrency: number; crashLimit: number }, deaths: number): Promise<Tale> {
   const children: Child[] = []
-  const reports = <Type extends 'active' | 'completed' | 'dead' | 'stalled'>(type: Type) => children.flatMap((child) => child.of(type))
+  const reports = <Type extends 'active' | 'completed' | 'dead' | 'stalled'>(type: Type) =>
+    children.flatMap((child) => child.of(type))
   for (let i = 0; i < 8 && reports('dead').length < deaths; i++) {
     const child = await ctx.child({ role: 'worker', ...options })
     children.push(child)

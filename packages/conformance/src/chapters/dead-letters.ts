@@ -22,7 +22,11 @@ export const deadLetters: readonly Case[] = [
       const made = await queue.add('notify', 'text')
       await died(2)
       const letters = await all()
-      exactly([given.uid!, made.uid!], letters.map(({ uid }) => uid), 'dead letters')
+      exactly(
+        [given.uid!, made.uid!],
+        letters.map(({ uid }) => uid),
+        'dead letters',
+      )
       expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 2 })
       const letter = (await queue.deadLetters.get('order:7'))!
       expect(letter).to.deep.include({
@@ -35,7 +39,15 @@ export const deadLetters: readonly Case[] = [
       expect(letter.diedAt!.getTime()).to.be.within(start - SKEW, Date.now() + SKEW)
       expect(letters.find(({ id }) => id === 'order:7')).to.deep.equal(letter)
       expect(await queue.get('order:7')).to.deep.equal(letter)
-      expect(await queue.deadLetters.get(made.id)).to.deep.include({ id: made.id, uid: made.uid, name: 'notify', data: 'text', headers: {}, attempt: 1, attempts: 1 })
+      expect(await queue.deadLetters.get(made.id)).to.deep.include({
+        id: made.id,
+        uid: made.uid,
+        name: 'notify',
+        data: 'text',
+        headers: {},
+        attempt: 1,
+        attempts: 1,
+      })
       expect(await queue.deadLetters.get('unknown')).to.equal(undefined)
     },
   },
@@ -53,12 +65,20 @@ export const deadLetters: readonly Case[] = [
       })
       const options = { attempts: 3, backoff: { type: 'fixed', delay: 100 } } as const
       await queue.add('recovers', 1, options)
-      await until(() => story.of('failed').length === 1, 'the first failure', () => story.tally())
+      await until(
+        () => story.of('failed').length === 1,
+        'the first failure',
+        () => story.tally(),
+      )
       await look()
       await completed(1)
       await look()
       await queue.add('fails', 1, options)
-      await until(() => story.of('failed').length === 4, 'two failures', () => story.tally())
+      await until(
+        () => story.of('failed').length === 4,
+        'two failures',
+        () => story.tally(),
+      )
       await look()
       gate.resolve()
       await died(1)
@@ -79,11 +99,22 @@ export const deadLetters: readonly Case[] = [
       await died(jobs.length)
       await quiet(200, 'another run', () => story.tally())
       const letters = await all()
-      exactly(receipts.map(({ uid }) => uid!), letters.map(({ uid }) => uid), 'dead letters')
-      exactly(receipts.map(({ id }) => id), story.ids('dead'), 'deaths')
+      exactly(
+        receipts.map(({ uid }) => uid!),
+        letters.map(({ uid }) => uid),
+        'dead letters',
+      )
+      exactly(
+        receipts.map(({ id }) => id),
+        story.ids('dead'),
+        'deaths',
+      )
       for (const { options } of jobs) {
         const { attempts = 1 } = options as { attempts?: number }
-        expect(letters.find(({ id }) => id === options.id), options.id).to.include({ attempt: attempts, attempts, reason: 'attempts' })
+        expect(
+          letters.find(({ id }) => id === options.id),
+          options.id,
+        ).to.include({ attempt: attempts, attempts, reason: 'attempts' })
         expect(story.of('active', options.id), options.id).to.have.length(attempts)
       }
       expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: jobs.length })
@@ -100,7 +131,10 @@ export const deadLetters: readonly Case[] = [
       for (const id of ['first', 'second']) await queue.add('pay', { id }, { id, attempts: 5 })
       await died(2)
       await quiet(100, 'another run', () => story.tally())
-      for (const [id, attempt] of [['first', 1], ['second', 2]] as const) {
+      for (const [id, attempt] of [
+        ['first', 1],
+        ['second', 2],
+      ] as const) {
         const letter = (await queue.deadLetters.get(id))!
         expect(letter).to.deep.include({ reason: 'unrecoverable', attempt, attempts: 5, data: { id } })
         expect(letter.error).to.include({ name: 'UnrecoverableError', message: `card of ${id} expired` })
@@ -125,7 +159,14 @@ export const deadLetters: readonly Case[] = [
       await quiet(200, 'more events', () => story.tally())
       expect(story.tally()).to.deep.equal({ active: 3, completed: 3, dead: harness.corrupt ? 2 : 1 })
       const stranger = await queue.deadLetters.get('stranger')
-      expect(stranger).to.deep.include({ name: 'stranger', data: { kept: true }, headers: { h: '1' }, reason: 'unknown', attempt: 1, attempts: 9 })
+      expect(stranger).to.deep.include({
+        name: 'stranger',
+        data: { kept: true },
+        headers: { h: '1' },
+        reason: 'unknown',
+        attempt: 1,
+        attempts: 9,
+      })
       expect(stranger!.error!.message).to.include('stranger')
       if (!harness.corrupt) return void untested.push('a record that cannot be read: the harness has no way to write one')
       const others = (await all()).filter(({ id }) => id !== 'stranger')
@@ -175,7 +216,9 @@ export const deadLetters: readonly Case[] = [
       const receipts = await Promise.all(queues.map((each) => each.add('a', each.name, { id: 'same' })))
       await died(queues.length)
       for (const [i, each] of queues.entries()) {
-        expect((await each.deadLetters.list()).jobs.map(({ uid, queue: of, data }) => [uid, of, data])).to.deep.equal([[receipts[i]!.uid, each.name, each.name]])
+        expect((await each.deadLetters.list()).jobs.map(({ uid, queue: of, data }) => [uid, of, data])).to.deep.equal([
+          [receipts[i]!.uid, each.name, each.name],
+        ])
         expect(await each.deadLetters.get('same')).to.include({ uid: receipts[i]!.uid })
       }
       broken = false

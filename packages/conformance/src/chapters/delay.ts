@@ -19,15 +19,20 @@ export const delay: readonly Case[] = [
       const { queue, work, story, completed, random, late } = ctx
       await work(() => 1, { concurrency: 50 })
       const due = new Map<string, number>()
-      await Promise.all(Array.from({ length: 50 }, async (_, i) => {
-        const delay = 30 + Math.floor(random() * 1_500)
-        due.set(`d-${i}`, Date.now() + delay)
-        await queue.add('a', 1, { id: `d-${i}`, delay })
-      }))
+      await Promise.all(
+        Array.from({ length: 50 }, async (_, i) => {
+          const delay = 30 + Math.floor(random() * 1_500)
+          due.set(`d-${i}`, Date.now() + delay)
+          await queue.add('a', 1, { id: `d-${i}`, delay })
+        }),
+      )
       await completed(50)
       const lateness = story.of('active').map(({ id, at }) => at - due.get(id)!)
       lateness.forEach(late)
-      expect(lateness.filter((ms) => ms < 0), 'early starts, ms').to.deep.equal([])
+      expect(
+        lateness.filter((ms) => ms < 0),
+        'early starts, ms',
+      ).to.deep.equal([])
       const sorted = lateness.toSorted((a, b) => a - b)
       expect(sorted[24]!, 'median lateness, ms').to.be.at.most(limits(ctx).granularity + 150)
     },
@@ -69,7 +74,12 @@ export const delay: readonly Case[] = [
       const step = limits(ctx).granularity + 250
       await work(() => 1)
       await queue.add('a', 1, { id: 'hour', delay: 3_600_000 })
-      for (const [id, steps] of [['third', 3], ['first', 1], ['second', 2]] as const) await queue.add('a', 1, { id, delay: steps * step })
+      for (const [id, steps] of [
+        ['third', 3],
+        ['first', 1],
+        ['second', 2],
+      ] as const)
+        await queue.add('a', 1, { id, delay: steps * step })
       await completed(3)
       expect(story.ids('active')).to.deep.equal(['first', 'second', 'third'])
       expect(await queue.counts()).to.include({ delayed: 1 })
@@ -85,7 +95,11 @@ export const delay: readonly Case[] = [
       const receipts = await queue.addMany(Array.from({ length: 90 }, (_, i) => ({ name: 'a', data: i, options: { at } })))
       await completed(90)
       await quiet(200, 'another run', () => story.tally())
-      exactly(receipts.map(({ id }) => id), story.ids('active'), 'started')
+      exactly(
+        receipts.map(({ id }) => id),
+        story.ids('active'),
+        'started',
+      )
     },
   },
   {
@@ -100,7 +114,8 @@ export const delay: readonly Case[] = [
       await queue.add('a', 1, { id: 'long', delay: long })
       await quiet(400, 'the start of a job due in weeks', () => story.tally())
       expect(await queue.counts()).to.include({ delayed: 1, waiting: 0 })
-      if (features.inspect) expect((await queue.get('long'))!.dueAt!.getTime()).to.be.within(Date.now() + long - 20_000, Date.now() + long + 1_000)
+      if (features.inspect)
+        expect((await queue.get('long'))!.dueAt!.getTime()).to.be.within(Date.now() + long - 20_000, Date.now() + long + 1_000)
       await refusal(queue.add('a', 1, { delay: max + 1 }), 'INVALID_ARGUMENT')
     },
   },
@@ -114,7 +129,15 @@ export const delay: readonly Case[] = [
       await queue.add('a', 1, { at })
       await completed(1)
       expect(story.of('active')[0]!.at).to.be.at.least(at.getTime())
-      for (const bad of [{ at: new Date(NaN) }, { at: Date.now() }, { at: '2030-01-01' }, { at, delay: 5 }, { delay: NaN }, { delay: '5' }, { delay: Infinity }]) {
+      for (const bad of [
+        { at: new Date(NaN) },
+        { at: Date.now() },
+        { at: '2030-01-01' },
+        { at, delay: 5 },
+        { delay: NaN },
+        { delay: '5' },
+        { delay: Infinity },
+      ]) {
         await refusal(queue.add('a', 1, bad as never), 'INVALID_ARGUMENT')
       }
     },
@@ -144,7 +167,11 @@ export const delay: readonly Case[] = [
       const producer = await child({ role: 'producer' })
       const before = Date.now()
       producer.add({ name: 'a', data: 1, options: { id: 'survivor', delay: 1_500 } })
-      await until(() => producer.of('added').length > 0, 'the receipt', () => producer.reports)
+      await until(
+        () => producer.of('added').length > 0,
+        'the receipt',
+        () => producer.reports,
+      )
       const after = Date.now()
       await producer.kill()
       await first.stop()
@@ -183,8 +210,18 @@ export const delay: readonly Case[] = [
       await work(({ attempt }) => {
         if (attempt === 1) throw new Error('again')
       })
-      await queue.add('b', 1, { id: 'twice', delay: 200, attempts: 2, backoff: { type: 'fixed', delay: 200 }, ...(features.priority && { priority: 3 }) })
-      await until(() => story.of('completed', 'twice').length === 1, 'completion', () => story.tally())
+      await queue.add('b', 1, {
+        id: 'twice',
+        delay: 200,
+        attempts: 2,
+        backoff: { type: 'fixed', delay: 200 },
+        ...(features.priority && { priority: 3 }),
+      })
+      await until(
+        () => story.of('completed', 'twice').length === 1,
+        'completion',
+        () => story.tally(),
+      )
       expect(story.of('active', 'twice')[0]!.at - before).to.be.at.least(200)
     },
   },

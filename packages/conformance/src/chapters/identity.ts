@@ -5,8 +5,48 @@ import type { Receipt } from '@jobport/core'
 
 /** Ids that some broker, store or language would read as something else. */
 const EDGES = [
-  '42', '0', '-1', '1e21', '4.0', 'a:b', ':', '*', '>', '.', '..', 'a.b', '#', '$x', '/', '\\', '{}', '{a}', '[x]', '?', '%', '%00', "'", '"', ';--', ' ', ' a ', 'A', 'a',
-  'é', 'e\u0301', '😀', '+41 79 123 45 67', 'order:42', '__proto__', 'constructor', 'toString', 'null', 'undefined', 'true', 'x'.repeat(200), 'é'.repeat(100),
+  '42',
+  '0',
+  '-1',
+  '1e21',
+  '4.0',
+  'a:b',
+  ':',
+  '*',
+  '>',
+  '.',
+  '..',
+  'a.b',
+  '#',
+  '$x',
+  '/',
+  '\\',
+  '{}',
+  '{a}',
+  '[x]',
+  '?',
+  '%',
+  '%00',
+  "'",
+  '"',
+  ';--',
+  ' ',
+  ' a ',
+  'A',
+  'a',
+  'é',
+  'e\u0301',
+  '😀',
+  '+41 79 123 45 67',
+  'order:42',
+  '__proto__',
+  'constructor',
+  'toString',
+  'null',
+  'undefined',
+  'true',
+  'x'.repeat(200),
+  'é'.repeat(100),
 ]
 
 const fail = (): never => {
@@ -46,7 +86,11 @@ export const identity: readonly Case[] = [
       const accepted = receipts.flatMap(({ added, uid }) => (added ? [uid] : []))
       await completed(accepted.length)
       await quiet(150, 'another run', () => story.tally())
-      exactly(accepted, story.of('active').map(({ uid }) => uid), 'started')
+      exactly(
+        accepted,
+        story.of('active').map(({ uid }) => uid),
+        'started',
+      )
     },
   },
   {
@@ -97,7 +141,14 @@ export const identity: readonly Case[] = [
     run: async ({ queue, work, completed, story }) => {
       const jobs = ['x', 'y', 'x', 'z', 'x', 'y'].map((id, data) => ({ name: 'a', data, options: { id } }))
       const receipts = await queue.addMany(jobs)
-      expect(receipts.map(({ id, added }) => `${id} ${added}`)).to.deep.equal(['x true', 'y true', 'x false', 'z true', 'x false', 'y false'])
+      expect(receipts.map(({ id, added }) => `${id} ${added}`)).to.deep.equal([
+        'x true',
+        'y true',
+        'x false',
+        'z true',
+        'x false',
+        'y false',
+      ])
       const seen: unknown[] = []
       await work(({ data }) => void seen.push(data))
       await completed(3)
@@ -115,7 +166,11 @@ export const identity: readonly Case[] = [
       }
       await work({ ok: () => 1, flaky: ({ attempt }) => void (attempt === 1 && fail()), bad: fail })
       await queue.add('flaky', 1, { id: 'flaky', attempts: 2, backoff: { type: 'fixed', delay: 600 } })
-      await until(() => story.of('failed', 'flaky').length === 1, 'the first failure', () => story.tally())
+      await until(
+        () => story.of('failed', 'flaky').length === 1,
+        'the first failure',
+        () => story.tally(),
+      )
       expect(await queue.add('flaky', 2, { id: 'flaky' })).to.include({ added: false })
       await completed(features.delay ? 2 : 1)
       await queue.add('bad', 1, { id: 'risen' })
@@ -190,7 +245,11 @@ async function race({ queue, broker, child, harness, features }: Context, id: st
   const children = await Promise.all(Array.from({ length: 4 }, () => child({ role: 'producer' })))
   for (let i = 0; i < 100; i++) children[i % 4]!.add({ name: 'a', data: i, options: { id } })
   const told = (): Receipt[] => children.flatMap((each) => each.of('added').map(({ receipt }) => receipt))
-  await until(() => told().length === 100, '100 receipts', () => [told().length, ...children.flatMap((each) => each.of('refused'))])
+  await until(
+    () => told().length === 100,
+    '100 receipts',
+    () => [told().length, ...children.flatMap((each) => each.of('refused'))],
+  )
   await Promise.all(children.map((each) => each.kill()))
   return told()
 }

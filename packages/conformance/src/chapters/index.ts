@@ -1,5 +1,7 @@
 import { backoff } from './backoff.ts'
-import { badInput } from './bad-input.ts'
+import { badNames } from './bad-names.ts'
+import { badOptions } from './bad-options.ts'
+import { badPayloads } from './bad-payloads.ts'
 import { concurrency } from './concurrency.ts'
 import { crashes } from './crashes.ts'
 import { deadLetters } from './dead-letters.ts'
@@ -25,5 +27,5 @@ export const chapters: readonly Chapter[] = [
   { number: 6, title: 'concurrency', cases: concurrency },
   { number: 7, title: 'ordering', cases: ordering },
   { number: 8, title: 'shutdown', cases: [...shutdown, ...exits] },
-  { number: 10, title: 'bad input', cases: badInput },
+  { number: 10, title: 'bad input', cases: [...badNames, ...badPayloads, ...badOptions] },
 ]

@@ -17,7 +17,12 @@ export const lifecycle: readonly Case[] = [
       exactly(idsOf(receipts), story.ids('completed'), 'completed')
       for (const { id, name, data, headers, queue: on } of seen) {
         const i = receipts.findIndex((receipt) => receipt.id === id)
-        expect({ name, data, headers, on }).to.deep.equal({ name: `kind-${i % 7}`, data: { i }, headers: { trace: `t${i}` }, on: queue.name })
+        expect({ name, data, headers, on }).to.deep.equal({
+          name: `kind-${i % 7}`,
+          data: { i },
+          headers: { trace: `t${i}` },
+          on: queue.name,
+        })
       }
     },
   },
@@ -35,7 +40,19 @@ export const lifecycle: readonly Case[] = [
     id: 'LIFE-03',
     title: 'JSON stays JSON, types kept',
     run: async ({ queue, work, completed }) => {
-      const values = [1, -0.5, 1e21, true, 'é 😀 \u2028 "\\', [], [[null]], {}, { a: { b: [1, '1', null, false] } }, '42', Number.MAX_SAFE_INTEGER]
+      const values = [
+        1,
+        -0.5,
+        1e21,
+        true,
+        'é 😀 \u2028 "\\',
+        [],
+        [[null]],
+        {},
+        { a: { b: [1, '1', null, false] } },
+        '42',
+        Number.MAX_SAFE_INTEGER,
+      ]
       const seen: unknown[] = []
       await work((job) => void seen.push(job.data))
       for (const value of values) await queue.add('value', value)
@@ -60,13 +77,22 @@ export const lifecycle: readonly Case[] = [
     title: 'headers arrive unchanged: Unicode, quotes, slashes, blanks at both ends; others are refused',
     run: async ({ queue, work, completed }) => {
       const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join('')
-      const headers = { a: '', 'b-1': ' both ends ', c: printable, d: 'é ß 汉 😀', e: '/\\"\'{}:*>', constructor: 'x', f: 'x'.repeat(4_096) }
+      const headers = {
+        a: '',
+        'b-1': ' both ends ',
+        c: printable,
+        d: 'é ß 汉 😀',
+        e: '/\\"\'{}:*>',
+        constructor: 'x',
+        f: 'x'.repeat(4_096),
+      }
       let seen: unknown
       await work((job) => void (seen = job.headers))
       await queue.add('headers', 1, { headers })
       await completed(1)
       expect(seen).to.deep.equal(headers)
-      for (const bad of [{ a: 'b\r\nc' }, { a: '\0' }, { 'A:': 'x' }]) await refusal(queue.add('headers', 1, { headers: bad }), 'INVALID_ARGUMENT')
+      for (const bad of [{ a: 'b\r\nc' }, { a: '\0' }, { 'A:': 'x' }])
+        await refusal(queue.add('headers', 1, { headers: bad }), 'INVALID_ARGUMENT')
     },
   },
   {
@@ -91,7 +117,11 @@ export const lifecycle: readonly Case[] = [
         if (job.attempt < 3) throw new Error('not yet')
       })
       await queue.add('flaky', 1, { attempts: 5 })
-      await until(() => story.of('completed').length > 0 || attempts.length > 5, 'the end', () => attempts)
+      await until(
+        () => story.of('completed').length > 0 || attempts.length > 5,
+        'the end',
+        () => attempts,
+      )
       expect(attempts).to.deep.equal([1, 2, 3])
       await completed(1)
     },
@@ -164,9 +194,19 @@ export const lifecycle: readonly Case[] = [
     title: 'addMany keeps order, takes none and more than any batch, and is refused whole on a bad entry',
     run: async ({ queue, work, completed, exactly, story }) => {
       expect(await queue.addMany([])).to.deep.equal([])
-      const receipts = await queue.addMany(Array.from({ length: 1_200 }, (_, i) => ({ name: 'a', data: i, options: { id: `m-${i}` } })))
-      expect(receipts.map(({ id, added }) => `${id} ${added}`)).to.deep.equal(Array.from({ length: 1_200 }, (_, i) => `m-${i} true`))
-      await refusal(queue.addMany([{ name: 'a', data: 1 }, { name: '', data: 2 }]), 'INVALID_ARGUMENT')
+      const receipts = await queue.addMany(
+        Array.from({ length: 1_200 }, (_, i) => ({ name: 'a', data: i, options: { id: `m-${i}` } })),
+      )
+      expect(receipts.map(({ id, added }) => `${id} ${added}`)).to.deep.equal(
+        Array.from({ length: 1_200 }, (_, i) => `m-${i} true`),
+      )
+      await refusal(
+        queue.addMany([
+          { name: 'a', data: 1 },
+          { name: '', data: 2 },
+        ]),
+        'INVALID_ARGUMENT',
+      )
       await work(() => 1, { concurrency: 50 })
       await completed(1_200, 30_000)
       exactly(idsOf(receipts), story.ids('completed'), 'completed')
@@ -186,7 +226,11 @@ export const lifecycle: readonly Case[] = [
       await queue.add('a', 1)
       await completed(1)
       expect(during).to.deep.equal([false])
-      await until(() => signals[0]!.aborted, 'the signal', () => story.tally())
+      await until(
+        () => signals[0]!.aborted,
+        'the signal',
+        () => story.tally(),
+      )
     },
   },
   {
@@ -236,7 +280,10 @@ export const lifecycle: readonly Case[] = [
       data.nested.n = 5
       await adding
       await completed(1)
-      expect(seen).to.deep.equal([{ list: [1], nested: { n: 1 } }, { list: [1], nested: { n: 1 } }])
+      expect(seen).to.deep.equal([
+        { list: [1], nested: { n: 1 } },
+        { list: [1], nested: { n: 1 } },
+      ])
     },
   },
 ]

@@ -15,7 +15,8 @@ export const lives: readonly Case[] = [
     title: 'the confirmation is lost: UNCONFIRMED with the id, and adding again leaves one job that runs once',
     needs: 'durable',
     processes: true,
-    run: async ({ queue, proxy, broker, harness, work, story, completed }) => {
+    run: async (ctx) => {
+      const { queue, proxy, broker, harness, work, story, completed } = ctx
       const { proxy: between, url } = await proxy()
       const far = broker({}, harness.createDriver(url))
       const producer = far.queue(queue.name)
@@ -25,7 +26,7 @@ export const lives: readonly Case[] = [
       expect(error.id).to.equal('x')
       between.heal()
       const again = await queue.add('a', 1, { id: 'x' })
-      expect((await queue.counts()).waiting).to.equal(2)
+      expect(await waiting(ctx)).to.equal(2)
       if (!again.added) expect(again.id).to.equal('x')
       await work(() => 1)
       await completed(2)
@@ -35,13 +36,14 @@ export const lives: readonly Case[] = [
   },
   {
     id: 'ID-K1',
-    title: 'a producer dies at each step of an add with a given id: adding again ends in one run, and is refused only for a job that exists',
+    title:
+      'a producer dies at each step of an add with a given id: adding again ends in one run, and is refused only for a job that exists',
     run: async (ctx) => {
       const ids = await (ctx.harness.remote && ctx.features.durable ? killedAdds(ctx) : abandonedAdds(ctx))
       expect(ids.length, 'steps').to.be.at.least(2)
       const { queue, work, story, completed, exactly } = ctx
-      const before = await queue.counts()
-      expect(before).to.include({ waiting: ids.length, active: 0, delayed: 0 })
+      expect(await waiting(ctx)).to.equal(ids.length)
+      expect(await queue.counts()).to.include({ active: 0, delayed: 0 })
       await work(() => 1, { concurrency: 5 })
       await completed(ids.length)
       await quiet(300, 'another run', () => story.tally())
@@ -82,7 +84,8 @@ export const lives: readonly Case[] = [
   },
   {
     id: 'ID-K3',
-    title: 'two dead letters of one id: the newest is meant; redriving while the id is live is DUPLICATE, redriveAll skips and counts',
+    title:
+      'two dead letters of one id: the newest is meant; redriving while the id is live is DUPLICATE, redriveAll skips and counts',
     run: async ({ queue, work, died, completed, story }) => {
       const worker = await work(() => Promise.reject(new Error('no')))
       for (let i = 1; i <= 2; i++) {
@@ -90,7 +93,8 @@ export const lives: readonly Case[] = [
         await died(i)
       }
       await worker.stop()
-      const letters = async (): Promise<unknown[]> => (await queue.deadLetters.list()).jobs.map(({ id, data }) => `${id} ${String(data)}`)
+      const letters = async (): Promise<unknown[]> =>
+        (await queue.deadLetters.list()).jobs.map(({ id, data }) => `${id} ${String(data)}`)
       expect(await letters()).to.deep.equal(['x 2', 'x 1'])
       expect(await queue.deadLetters.get('x')).to.include({ id: 'x', data: 2, state: 'dead' })
       const live = await queue.add('a', 'live', { id: 'x' })
@@ -140,31 +144,53 @@ export const lives: readonly Case[] = [
         expect(await queue.remove('removed')).to.equal(true)
         expect(await queue.add('ok', 2, { id: 'removed' }), 'after removal').to.include({ added: true })
       }
-      await until(() => Date.now() > addedAt + 1_300, 'the end of the shorter ttl', () => Date.now())
+      await until(
+        () => Date.now() > addedAt + 1_300,
+        'the end of the shorter ttl',
+        () => Date.now(),
+      )
       expect(await queue.add('held', 2, { id: 'long' }), 'a twin of the job that outlived its ttl').to.include({ added: false })
-      await until(async () => (await queue.add('ok', 4, { id: 'quick' })).added, 'the end of the longer ttl', () => Date.now() - addedAt, 5_000)
+      await until(
+        async () => (await queue.add('ok', 4, { id: 'quick' })).added,
+        'the end of the longer ttl',
+        () => Date.now() - addedAt,
+        5_000,
+      )
       expect(Date.now() - addedAt, 'the id was taken for, ms').to.be.at.least(2_000)
       gate.resolve()
-      await until(() => story.of('completed', 'long').length === 1, 'the end of the long job', () => story.tally())
+      await until(
+        () => story.of('completed', 'long').length === 1,
+        'the end of the long job',
+        () => story.tally(),
+      )
       expect(await queue.add('ok', 3, { id: 'long' }), 'after a completion past the ttl').to.include({ added: true })
     },
   },
 ]
 
 async function nextOf(deliveries: readonly Delivery[]): Promise<Delivery> {
-  await until(() => deliveries.length > 0, 'a delivery', () => deliveries.length)
+  await until(
+    () => deliveries.length > 0,
+    'a delivery',
+    () => deliveries.length,
+  )
   return deliveries[0]!
 }
 
 async function lateSettlements(delivery: Delivery): Promise<void> {
-  for (const outcome of [{ type: 'complete', result: null }, OLD, { type: 'again', delay: 0, attempt: 9 }, { type: 'release' }] as const) {
+  for (const outcome of [
+    { type: 'complete', result: null },
+    OLD,
+    { type: 'again', delay: 0, attempt: 9 },
+    { type: 'release' },
+  ] as const) {
     await refusal(delivery.settle(outcome), 'LEASE_LOST')
   }
 }
 
 /** SIGKILLs a producer when it has sent its n-th piece of an add, for each n, with that piece lost and with it delivered. */
 async function killedAdds(ctx: Context): Promise<string[]> {
-  const { queue, proxy, child } = ctx
+  const { proxy, child } = ctx
   const ids: string[] = []
   for (const forward of [true, false]) {
     for (let at = 1; at <= MOST_STEPS; at++) {
@@ -175,7 +201,11 @@ async function killedAdds(ctx: Context): Promise<string[]> {
       let killed: Promise<void> | undefined
       between.set({ at, forward, spring: () => void (killed = producer.kill()) })
       producer.add({ name: 'a', data: id, options: { id } })
-      await until(() => killed !== undefined || producer.of('added').length > 0, 'the end of the add', () => producer.reports)
+      await until(
+        () => killed !== undefined || producer.of('added').length > 0,
+        'the end of the add',
+        () => producer.reports,
+      )
       await killed
       await producer.kill()
       between.heal()
@@ -183,7 +213,7 @@ async function killedAdds(ctx: Context): Promise<string[]> {
       if (!killed) break
     }
   }
-  expect((await queue.counts()).waiting).to.equal(ids.length)
+  expect(await waiting(ctx)).to.equal(ids.length)
   return ids
 }
 
@@ -194,7 +224,10 @@ async function abandonedAdds(ctx: Context): Promise<string[]> {
     const client = ctx.broker()
     const id = `abandoned-${turns}`
     ids.push(id)
-    const adding = client.queue(ctx.queue.name).add('a', id, { id }).catch(() => undefined)
+    const adding = client
+      .queue(ctx.queue.name)
+      .add('a', id, { id })
+      .catch(() => undefined)
     for (let i = 0; i < turns; i++) await Promise.resolve()
     await (await client.driver().catch(() => undefined))?.close()
     await adding
@@ -204,10 +237,21 @@ async function abandonedAdds(ctx: Context): Promise<string[]> {
 }
 
 /** Adding again: refused only for a job that is there. */
-async function again({ queue, features }: Context, id: string): Promise<void> {
-  const before = await queue.counts()
+async function again(ctx: Context, id: string): Promise<void> {
+  const { queue, features } = ctx
+  const before = await waiting(ctx)
   const { added } = await queue.add('a', id, { id })
-  const after = await queue.counts()
-  expect(after.waiting - before.waiting, `${id}: jobs that the second add made`).to.equal(added ? 1 : 0)
+  const after = await waiting(ctx)
+  expect(after - before, `${id}: jobs that the second add made`).to.equal(added ? 1 : 0)
   if (features.inspect) expect(await queue.get(id), id).to.include({ id, state: 'waiting' })
+}
+
+/**
+ * Waiting jobs, all of given ids. Where only these are known, what an add left behind half done may lie in the queue and be
+ * counted until a worker finds that it is no job; the list shows jobs only.
+ */
+async function waiting({ queue, features }: Context): Promise<number> {
+  if (features.inspect !== 'given') return (await queue.counts()).waiting
+  const { jobs } = await queue.list('waiting', { limit: 1_000 })
+  return jobs.length
 }

@@ -56,7 +56,8 @@ export function metaCases({ harness, results, ledger, chapters }: Suite): readon
       run: async ({ features }) => {
         const used = new Set(cases.filter(({ id }) => results.get(id)?.status === 'passed').map(({ needs }) => needs))
         for (const [feature, declared] of Object.entries(features)) {
-          if (declared !== false) expect(used.has(feature as keyof typeof features), `a case that passed and needs '${feature}'`).to.equal(true)
+          if (declared !== false)
+            expect(used.has(feature as keyof typeof features), `a case that passed and needs '${feature}'`).to.equal(true)
         }
       },
     },
@@ -64,8 +65,12 @@ export function metaCases({ harness, results, ledger, chapters }: Suite): readon
       id: 'META-03',
       title: 'every feature that is not declared was refused',
       run: async ({ features }) => {
-        const lacking = Object.entries(features).filter(([, declared]) => declared === false).map(([feature]) => feature)
-        const refused = new Set(cases.filter(({ id }) => results.get(id)?.status === 'refused').map(({ needs }) => needs as string))
+        const lacking = Object.entries(features)
+          .filter(([, declared]) => declared === false)
+          .map(([feature]) => feature)
+        const refused = new Set(
+          cases.filter(({ id }) => results.get(id)?.status === 'refused').map(({ needs }) => needs as string),
+        )
         expect(lacking.filter((feature) => !refused.has(feature))).to.deep.equal([])
       },
     },
@@ -83,9 +88,16 @@ export function metaCases({ harness, results, ledger, chapters }: Suite): readon
       title: 'a wait that is not fulfilled fails by its deadline, with what was seen',
       run: async () => {
         const start = performance.now()
-        const error = await until(() => false, 'the impossible', () => ({ seen: 3 }), 50).catch((thrown: unknown) => thrown)
+        const error = await until(
+          () => false,
+          'the impossible',
+          () => ({ seen: 3 }),
+          50,
+        ).catch((thrown: unknown) => thrown)
         expect(error).to.be.instanceOf(WaitError)
-        expect((error as Error).message).to.include('the impossible').and.include('{"seen":3}')
+        expect((error as Error).message)
+          .to.include('the impossible')
+          .and.include('{"seen":3}')
         expect(performance.now() - start).to.be.below(1_000)
       },
     },
@@ -105,7 +117,10 @@ export function metaCases({ harness, results, ledger, chapters }: Suite): readon
         const reached = results.all().filter(({ chapter, status }) => chapter > 0 && status !== 'unreached')
         const missing = listed.filter(({ id }) => !reached.some((result) => result.id === id)).map(({ id }) => id)
         const unlisted = reached.filter(({ id }) => !listed.some((entry) => entry.id === id)).map(({ id }) => id)
-        expect({ missing, unlisted }, `missing: ${missing.join(' ')}; unlisted: ${unlisted.join(' ')}`).to.deep.equal({ missing: [], unlisted: [] })
+        expect({ missing, unlisted }, `missing: ${missing.join(' ')}; unlisted: ${unlisted.join(' ')}`).to.deep.equal({
+          missing: [],
+          unlisted: [],
+        })
       },
     },
     {
@@ -114,12 +129,27 @@ export function metaCases({ harness, results, ledger, chapters }: Suite): readon
       run: async () => {
         const told = async (work: () => unknown): Promise<boolean> => failureOf(await thrownBy(work)).byAssertion
         expect(await told(() => expect(1).to.equal(2)), 'an assertion').to.equal(true)
-        expect(await told(() => until(() => false, 'nothing', () => 0, 10)), 'a wait of its own').to.equal(true)
+        expect(
+          await told(() =>
+            until(
+              () => false,
+              'nothing',
+              () => 0,
+              10,
+            ),
+          ),
+          'a wait of its own',
+        ).to.equal(true)
         expect(await told(() => within(10, 'for ever', new Promise(() => {}))), 'a deadline of its own').to.equal(true)
         expect(await told(() => refusal(async () => 1, 'CLOSED')), 'a missing refusal').to.equal(true)
         expect(await told(() => JSON.parse('{')), 'an error').to.equal(false)
-        expect(await told(() => Promise.reject(new JobportError('TIMEOUT', 'add took too long'))), 'an error of the broker').to.equal(false)
-        expect(await told(() => Promise.reject(new Error('Timeout of 120000ms exceeded.'))), "the runner's timeout").to.equal(false)
+        expect(
+          await told(() => Promise.reject(new JobportError('TIMEOUT', 'add took too long'))),
+          'an error of the broker',
+        ).to.equal(false)
+        expect(await told(() => Promise.reject(new Error('Timeout of 120000ms exceeded.'))), "the runner's timeout").to.equal(
+          false,
+        )
       },
     },
   ]

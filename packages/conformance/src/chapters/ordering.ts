@@ -23,11 +23,17 @@ export const ordering: readonly Case[] = [
       await queue.addMany(Array.from({ length: 20 }, (_, i) => ({ name: 'a', data: i, options: { attempts: 2 } })))
       const { deliveries } = await take(1)
       for (let settled = 0; settled < 21; settled++) {
-        await until(() => deliveries.length > settled, `delivery ${settled + 1}`, () => deliveries.length)
+        await until(
+          () => deliveries.length > settled,
+          `delivery ${settled + 1}`,
+          () => deliveries.length,
+        )
         expect(deliveries, 'unsettled at once').to.have.length(settled + 1)
         const delivery = deliveries[settled]!
         const { message, attempt } = delivery
-        await delivery.settle(message.data === 3 && attempt === 1 ? { type: 'again', delay: 0, attempt: 2 } : { type: 'complete', result: null })
+        await delivery.settle(
+          message.data === 3 && attempt === 1 ? { type: 'again', delay: 0, attempt: 2 } : { type: 'complete', result: null },
+        )
       }
       await quiet(100, 'another delivery', () => deliveries.length)
     },
@@ -39,7 +45,8 @@ export const ordering: readonly Case[] = [
     run: async ({ queue, work, completed, features }) => {
       const order: string[] = []
       const priorities = [5, undefined, 9, 1, 0, 5, undefined, 1]
-      for (const [i, priority] of priorities.entries()) await queue.add('a', `${priority ?? 0}-${i}`, priority === undefined ? {} : { priority })
+      for (const [i, priority] of priorities.entries())
+        await queue.add('a', `${priority ?? 0}-${i}`, priority === undefined ? {} : { priority })
       const gate = Promise.withResolvers<void>()
       await work(async (job) => {
         order.push(job.data as string)
@@ -52,7 +59,8 @@ export const ordering: readonly Case[] = [
       const wanted = ['0-1', '0-4', '0-6', '0-late', '1-3', '1-7', '1-late', '5-0', '5-5', '9-2']
       if (features.ordered) expect(order).to.deep.equal(wanted)
       else expect(order.map((entry) => entry[0])).to.deep.equal(wanted.map((entry) => entry[0]))
-      for (const priority of [-1, 10, 1.5, NaN, '1']) await refusal(queue.add('a', 1, { priority: priority as number }), 'INVALID_ARGUMENT')
+      for (const priority of [-1, 10, 1.5, NaN, '1'])
+        await refusal(queue.add('a', 1, { priority: priority as number }), 'INVALID_ARGUMENT')
     },
   },
 ]

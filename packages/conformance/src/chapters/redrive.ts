@@ -28,7 +28,11 @@ export const redrive: readonly Case[] = [
         seen.push(...page.jobs)
         cursor = page.cursor
       }
-      exactly(old.map(({ options }) => options.id), seen.map(({ id }) => id), 'on the pages')
+      exactly(
+        old.map(({ options }) => options.id),
+        seen.map(({ id }) => id),
+        'on the pages',
+      )
       const deaths = seen.map(({ diedAt }) => diedAt!.getTime())
       expect(deaths).to.deep.equal(deaths.toSorted((a, b) => b - a))
       const newest = (await letters.list({ limit: 3 })).jobs.map(({ id }) => id)
@@ -54,11 +58,14 @@ export const redrive: readonly Case[] = [
       let broken = true
       const seen: unknown[] = []
       const gate = Promise.withResolvers<void>()
-      await work(async (job) => {
-        if (job.name === 'holds') return gate.promise
-        if (broken) fail()
-        seen.push({ name: job.name, id: job.id, uid: job.uid, data: job.data, headers: job.headers, attempts: job.attempts })
-      }, { concurrency: 5 })
+      await work(
+        async (job) => {
+          if (job.name === 'holds') return gate.promise
+          if (broken) fail()
+          seen.push({ name: job.name, id: job.id, uid: job.uid, data: job.data, headers: job.headers, attempts: job.attempts })
+        },
+        { concurrency: 5 },
+      )
       const letters = queue.deadLetters
       const first = await queue.add('one', { n: 1 }, { id: 'one', attempts: 2, headers: { h: '1' } })
       await died(1)
@@ -66,8 +73,16 @@ export const redrive: readonly Case[] = [
       const again = await letters.redrive('one', { attempts: 3 })
       await died(2)
       expect(again).to.include({ id: 'one', added: true })
-      expect((await all()).map(({ uid, attempt, attempts }) => ({ uid, attempt, attempts }))).to.deep.equal([{ uid: again.uid, attempt: 3, attempts: 3 }])
-      expect(story.of('active').map(({ uid, attempt }) => `${attempt} ${uid === first.uid}`)).to.deep.equal(['1 true', '2 true', '1 false', '2 false', '3 false'])
+      expect((await all()).map(({ uid, attempt, attempts }) => ({ uid, attempt, attempts }))).to.deep.equal([
+        { uid: again.uid, attempt: 3, attempts: 3 },
+      ])
+      expect(story.of('active').map(({ uid, attempt }) => `${attempt} ${uid === first.uid}`)).to.deep.equal([
+        '1 true',
+        '2 true',
+        '1 false',
+        '2 false',
+        '3 false',
+      ])
       broken = false
       const { uid } = await letters.redrive('one')
       await completed(1)
@@ -81,7 +96,11 @@ export const redrive: readonly Case[] = [
       await died(112)
       const dead = (await letters.get('many-7'))!
       await queue.add('holds', 1, { id: 'many-7' })
-      await until(() => story.of('active', 'many-7').length === 2, 'its start', () => story.tally())
+      await until(
+        () => story.of('active', 'many-7').length === 2,
+        'its start',
+        () => story.tally(),
+      )
       await refusal(letters.redrive('many-7'), 'DUPLICATE')
       expect(await letters.redriveAll()).to.deep.equal({ redriven: 109, skipped: 1 })
       await died(221)
@@ -115,10 +134,16 @@ export const redrive: readonly Case[] = [
       const told = (): boolean => story.of('active').length === story.of('completed').length + story.of('failed').length
       await until(told, 'an end of every run', () => story.tally())
       const accepted = tallies.flatMap((tally) => tally.accepted)
-      await conserved(accepted, tallies.reduce((sum, { removed }) => sum + removed, 0))
+      await conserved(
+        accepted,
+        tallies.reduce((sum, { removed }) => sum + removed, 0),
+      )
       const ran = story.of('completed').map(({ uid }) => uid)
       expect(ran.length, 'completions').to.equal(new Set(ran).size)
-      expect(tallies.reduce((sum, { redriven }) => sum + redriven, 0), 'redriven').to.be.at.least(1)
+      expect(
+        tallies.reduce((sum, { redriven }) => sum + redriven, 0),
+        'redriven',
+      ).to.be.at.least(1)
     },
   },
 ]

@@ -48,7 +48,9 @@ export const retry: readonly Case[] = [
     title: 'UnrecoverableError ends a job at once, by whatever class of that name',
     run: async ({ queue, work, story, died }) => {
       await work(({ data }) => {
-        throw data === 1 ? new UnrecoverableError('bad card') : Object.assign(new Error('bad card'), { name: 'UnrecoverableError' })
+        throw data === 1
+          ? new UnrecoverableError('bad card')
+          : Object.assign(new Error('bad card'), { name: 'UnrecoverableError' })
       })
       await queue.add('a', 1, { attempts: 9 })
       await queue.add('a', 2, { attempts: 9 })
@@ -64,7 +66,13 @@ export const retry: readonly Case[] = [
     run: async ({ queue, work, died }) => {
       const circle: { self?: unknown } = {}
       circle.self = circle
-      const thrown: Record<string, unknown> = { error: new TypeError('wrong type'), text: 'just text', nothing: undefined, circle, huge: new Error('x'.repeat(1e6)) }
+      const thrown: Record<string, unknown> = {
+        error: new TypeError('wrong type'),
+        text: 'just text',
+        nothing: undefined,
+        circle,
+        huge: new Error('x'.repeat(1e6)),
+      }
       await work(({ id }) => {
         throw thrown[id]
       })
@@ -94,10 +102,17 @@ export const retry: readonly Case[] = [
     id: 'RET-08',
     title: 'three workers, 100 jobs that each fail twice: nothing is lost',
     run: async ({ queue, work, broker, story, completed, exactly, conserved }) => {
-      for (let i = 0; i < 3; i++) await work(({ attempt }) => void (attempt < 3 && fail()), { concurrency: 5 }, { broker: broker() })
-      const receipts = await queue.addMany(Array.from({ length: 100 }, (_, i) => ({ name: 'a', data: i, options: { attempts: 3 } })))
+      for (let i = 0; i < 3; i++)
+        await work(({ attempt }) => void (attempt < 3 && fail()), { concurrency: 5 }, { broker: broker() })
+      const receipts = await queue.addMany(
+        Array.from({ length: 100 }, (_, i) => ({ name: 'a', data: i, options: { attempts: 3 } })),
+      )
       await completed(100)
-      exactly(receipts.map(({ id }) => id), story.ids('completed'), 'completed')
+      exactly(
+        receipts.map(({ id }) => id),
+        story.ids('completed'),
+        'completed',
+      )
       expect(story.of('active')).to.have.length(300)
       await conserved(receipts.map(({ uid }) => uid!))
     },
@@ -162,7 +177,10 @@ export const retry: readonly Case[] = [
       broken.die = false
       await crashed.deadLetters.redrive('crashed')
       await completed(2)
-      expect(story.of('active', 'crashed').map(({ attempt, crashes }) => [attempt, crashes])).to.deep.equal([[1, 1], [1, 0]])
+      expect(story.of('active', 'crashed').map(({ attempt, crashes }) => [attempt, crashes])).to.deep.equal([
+        [1, 1],
+        [1, 0],
+      ])
       expect(story.ids('stalled')).to.deep.equal(['crashed'])
     },
   },
@@ -172,11 +190,14 @@ export const retry: readonly Case[] = [
     run: async ({ queue, work, story, completed, died, counted }) => {
       const late = Promise.withResolvers<string>()
       const reasons: unknown[] = []
-      await work(async ({ name }, signal) => {
-        if (name === 'quick') return 1
-        signal.addEventListener('abort', () => reasons.push(signal.reason))
-        return late.promise
-      }, { timeout: 5_000 })
+      await work(
+        async ({ name }, signal) => {
+          if (name === 'quick') return 1
+          signal.addEventListener('abort', () => reasons.push(signal.reason))
+          return late.promise
+        },
+        { timeout: 5_000 },
+      )
       await queue.add('slow', 1, { timeout: 100, attempts: 2 })
       await died(1)
       late.resolve('too late')
@@ -196,13 +217,20 @@ export const retry: readonly Case[] = [
     run: async ({ queue, work, story, completed, counted }) => {
       const worker = await work(() => new Promise(() => {}))
       await queue.add('a', 1, { attempts: 2 })
-      await counted({ active: 1 })
+      await until(
+        () => story.of('active').length === 1,
+        'a start',
+        () => story.tally(),
+      )
       await worker.stop({ timeout: 20 })
       await counted({ waiting: 1, active: 0 })
       await work(() => 1)
       await completed(1)
       expect(story.tally()).to.deep.equal({ active: 2, completed: 1 })
-      expect(story.of('active').map(({ attempt, crashes }) => [attempt, crashes])).to.deep.equal([[1, 0], [1, 0]])
+      expect(story.of('active').map(({ attempt, crashes }) => [attempt, crashes])).to.deep.equal([
+        [1, 0],
+        [1, 0],
+      ])
     },
   },
   {
@@ -213,7 +241,11 @@ export const retry: readonly Case[] = [
       const seen: string[] = []
       const { driver, deliveries } = await take(1)
       const next = async (): Promise<(typeof deliveries)[number]> => {
-        await until(() => deliveries.length > 0, 'the next delivery', () => seen)
+        await until(
+          () => deliveries.length > 0,
+          'the next delivery',
+          () => seen,
+        )
         const delivery = deliveries.shift()!
         seen.push(`${delivery.attempt}/${delivery.crashes}`)
         return delivery
@@ -225,7 +257,11 @@ export const retry: readonly Case[] = [
       await next()
       await within(6_000, 'closing with a job in hand', driver.close())
       const second = await take(1)
-      await until(() => second.deliveries.length > 0, 'delivery after a close', () => seen)
+      await until(
+        () => second.deliveries.length > 0,
+        'delivery after a close',
+        () => seen,
+      )
       const last = second.deliveries[0]!
       expect([...seen, `${last.attempt}/${last.crashes}`]).to.deep.equal(['1/0', '1/0', '2/0', '2/0', '2/0', '2/0'])
       await last.settle({ type: 'complete', result: null })
@@ -238,10 +274,18 @@ export const retry: readonly Case[] = [
     run: async ({ queue, work, broker, story, random, sound }) => {
       const handler = (): void => void (random() < 0.4 && fail())
       for (let i = 0; i < 2; i++) await work(handler, { concurrency: 5 }, { broker: broker() })
-      const jobs = Array.from({ length: 120 }, (_, i) => ({ name: 'a', data: i, options: { id: `r-${i}`, attempts: 1 + Math.floor(random() * 4) } }))
+      const jobs = Array.from({ length: 120 }, (_, i) => ({
+        name: 'a',
+        data: i,
+        options: { id: `r-${i}`, attempts: 1 + Math.floor(random() * 4) },
+      }))
       const receipts = await queue.addMany(jobs)
       const ends = (): number => story.of('completed').length + story.of('dead').length
-      await until(() => ends() >= 120, '120 ends', () => story.tally())
+      await until(
+        () => ends() >= 120,
+        '120 ends',
+        () => story.tally(),
+      )
       await sound(receipts.map(({ id, uid }, i) => ({ type: 'added', id, uid: uid!, attempts: jobs[i]!.options.attempts })))
     },
   },

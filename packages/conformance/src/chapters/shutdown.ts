@@ -1,5 +1,6 @@
-import { connect, JobportError, type Broker, type Queue, type Worker } from '@jobport/core'
+import { connect, JobportError, type Worker } from '@jobport/core'
 import { expect, quiet, refusal, until, within } from '../assert.ts'
+import { answers, callsOf } from '../calls.ts'
 import { intercepted } from '../intercepted.ts'
 import type { Case } from '../case.ts'
 import type { AnyJobs, Context } from '../context.ts'
@@ -14,10 +15,17 @@ export const shutdown: readonly Case[] = [
       const closing = broker()
       const worker = await work(() => gate.promise, {}, { broker: closing })
       await queue.add('a', 1)
-      await until(() => story.of('active').length === 1, 'a running job', () => story.tally())
+      await until(
+        () => story.of('active').length === 1,
+        'a running job',
+        () => story.tally(),
+      )
       const ended: string[] = []
       const ends = Object.entries({
-        first: closing.close(), second: closing.close({ timeout: 1 }), stop: worker.stop(), again: worker.stop({ timeout: 1 }),
+        first: closing.close(),
+        second: closing.close({ timeout: 1 }),
+        stop: worker.stop(),
+        again: worker.stop({ timeout: 1 }),
       }).map(([name, end]) => end.then(() => ended.push(name)))
       await quiet(150, 'an end while a job runs', () => ended)
       gate.resolve()
@@ -38,11 +46,19 @@ export const shutdown: readonly Case[] = [
       const next = another('next')
       const follow = closing.queue(next.name)
       await queue.addMany(Array.from({ length: 10 }, (_, i) => ({ name: 'a', data: i })))
-      await work(async ({ data }) => {
-        await gate.promise
-        await follow.add('after', data)
-      }, { concurrency: 3 }, { broker: closing })
-      await until(() => story.of('active').length === 3, 'three running jobs', () => story.tally())
+      await work(
+        async ({ data }) => {
+          await gate.promise
+          await follow.add('after', data)
+        },
+        { concurrency: 3 },
+        { broker: closing },
+      )
+      await until(
+        () => story.of('active').length === 3,
+        'three running jobs',
+        () => story.tally(),
+      )
       const end = closing.close()
       await queue.add('a', 10)
       await quiet(200, 'a start while closing', () => story.tally())
@@ -61,14 +77,22 @@ export const shutdown: readonly Case[] = [
     run: async ({ broker, queue, work, story, completed, exactly }) => {
       const reasons: unknown[] = []
       const closing = broker()
-      const holding = (obeys: boolean) => (_job: unknown, signal: AbortSignal): Promise<void> =>
-        new Promise((resolve) => signal.addEventListener('abort', () => {
-          reasons.push((signal.reason as JobportError).code)
-          if (obeys) resolve()
-        }))
+      const holding =
+        (obeys: boolean) =>
+        (_job: unknown, signal: AbortSignal): Promise<void> =>
+          new Promise((resolve) =>
+            signal.addEventListener('abort', () => {
+              reasons.push((signal.reason as JobportError).code)
+              if (obeys) resolve()
+            }),
+          )
       await work({ obeys: holding(true), ignores: holding(false) }, { concurrency: 2 }, { broker: closing })
       for (const name of ['obeys', 'ignores']) await queue.add(name, 1, { id: name })
-      await until(() => story.of('active').length === 2, 'two running jobs', () => story.tally())
+      await until(
+        () => story.of('active').length === 2,
+        'two running jobs',
+        () => story.tally(),
+      )
       await within(3_000, 'closing by force', closing.close({ timeout: 100 }))
       expect(reasons).to.deep.equal(['CLOSED', 'CLOSED'])
       await work(() => 1)
@@ -118,7 +142,11 @@ export const shutdown: readonly Case[] = [
       const busy = draining.queue(name('busy'))
       await work(() => gate.promise, {}, { broker: draining, queue: busy.name })
       await busy.add('a', 1)
-      await until(() => story.of('active').length === 1, 'a running job', () => story.tally())
+      await until(
+        () => story.of('active').length === 1,
+        'a running job',
+        () => story.tally(),
+      )
       const end = draining.close()
       await refusal(() => draining.worker(busy.name, () => 1), 'CLOSED')
       await refusal(() => draining.closeOn('SIGUSR2'), 'CLOSED')
@@ -179,10 +207,13 @@ export const shutdown: readonly Case[] = [
     title: 'a worker that is stopped before it started consumes nothing, ever',
     run: async ({ harness, broker, queue, story, counted }) => {
       const methods: string[] = []
-      const closing = broker({}, intercepted(harness.createDriver(), (method, call) => {
-        methods.push(method)
-        return call()
-      }))
+      const closing = broker(
+        {},
+        intercepted(harness.createDriver(), (method, call) => {
+          methods.push(method)
+          return call()
+        }),
+      )
       await queue.add('a', 1)
       const stopped = closing.worker(queue.name, () => 1)
       const closed = closing.worker(queue.name, () => 1)
@@ -198,52 +229,6 @@ export const shutdown: readonly Case[] = [
   },
 ]
 
-/** Every public call that needs the broker. */
-function callsOf(broker: Broker, queue: Queue<AnyJobs>): Record<string, () => unknown> {
-  const { deadLetters } = queue
-  return {
-    connect: () => broker.connect(),
-    driver: () => broker.driver(),
-    queue: () => broker.queue(queue.name),
-    worker: () => broker.worker(queue.name, () => 1),
-    closeOn: () => broker.closeOn('SIGUSR2'),
-    health: async () => Promise.reject((await broker.health()).error),
-    add: () => queue.add('a', 1),
-    addMany: () => queue.addMany([{ name: 'a', data: 1 }]),
-    'addMany of none': () => queue.addMany([]),
-    get: () => queue.get('x'),
-    list: () => queue.list('waiting'),
-    'list of dead': () => queue.list('dead'),
-    remove: () => queue.remove('x'),
-    purge: () => queue.purge(),
-    counts: () => queue.counts(),
-    pause: () => queue.pause(),
-    resume: () => queue.resume(),
-    isPaused: () => queue.isPaused(),
-    drop: () => queue.drop(),
-    'deadLetters.list': () => deadLetters.list(),
-    'deadLetters.get': () => deadLetters.get('x'),
-    'deadLetters.redrive': () => deadLetters.redrive('x'),
-    'deadLetters.redriveAll': () => deadLetters.redriveAll(),
-    'deadLetters.remove': () => deadLetters.remove('x'),
-    'deadLetters.purge': () => deadLetters.purge(),
-  }
-}
-
-/** What each call answers, by its name: an error's code. */
-async function answers(calls: Record<string, () => unknown>): Promise<Record<string, string>> {
-  const answer = async (call: () => unknown): Promise<string> => {
-    try {
-      await call()
-      return 'no error'
-    } catch (error) {
-      return error instanceof JobportError ? error.code : String(error)
-    }
-  }
-  const entries = Object.entries(calls).map(async ([what, call]) => [what, await answer(call)] as const)
-  return Object.fromEntries(await within(2_000, 'the answers', Promise.all(entries)))
-}
-
 /** The broker knows of no worker on the case's queue. */
 async function noWorkers({ main, queue }: Context): Promise<void> {
   let health = await main.health()
@@ -256,11 +241,12 @@ async function noWorkers({ main, queue }: Context): Promise<void> {
 
 /** `connect` fails at first, as it does when the broker is not up yet. */
 async function failedStarts({ harness, broker, name, work, story, main }: Context): Promise<void> {
-  const flaky = (failures: number, methods: string[] = []) => intercepted(harness.createDriver(), (method, call) => {
-    methods.push(method)
-    if (method !== 'connect' || failures-- <= 0) return call()
-    return Promise.reject(new JobportError('UNAVAILABLE', 'not up yet'))
-  })
+  const flaky = (failures: number, methods: string[] = []) =>
+    intercepted(harness.createDriver(), (method, call) => {
+      methods.push(method)
+      if (method !== 'connect' || failures-- <= 0) return call()
+      return Promise.reject(new JobportError('UNAVAILABLE', 'not up yet'))
+    })
   const patient = broker({}, flaky(1))
   await refusal(patient.connect(), 'UNAVAILABLE')
   await patient.connect()
@@ -275,6 +261,10 @@ async function failedStarts({ harness, broker, name, work, story, main }: Contex
   const worker: Worker<AnyJobs> = await work(() => 1, {}, { broker: broker({}, flaky(2)), queue: queue.name })
   expect(story.errors.filter(({ message }) => message.includes('not up yet'))).to.have.length(2)
   await queue.add('a', 1)
-  await until(() => story.of('completed').length === before + 1, 'its job', () => story.tally())
+  await until(
+    () => story.of('completed').length === before + 1,
+    'its job',
+    () => story.tally(),
+  )
   expect(worker.consuming).to.equal(true)
 }

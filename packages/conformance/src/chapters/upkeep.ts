@@ -25,7 +25,11 @@ export const upkeep: readonly Case[] = [
       expect(await broker().queue(queue.name).isPaused()).to.equal(true)
       await queue.addMany([1, 2, 3].map((data) => ({ name: 'later', data })))
       gate.resolve()
-      await until(() => story.of('failed').length === 1, 'the end of the running job', () => story.tally())
+      await until(
+        () => story.of('failed').length === 1,
+        'the end of the running job',
+        () => story.tally(),
+      )
       await quiet(400, 'a start while paused', () => story.of('active').length)
       expect(story.of('active'), 'starts before resume').to.have.length(1)
       await queue.resume()
@@ -49,7 +53,14 @@ export const upkeep: readonly Case[] = [
         cursor = page.cursor
       } while (cursor !== undefined)
       expect(seen).to.have.members(ids)
-      expect(await queue.get('job-7')).to.deep.include({ id: 'job-7', state: 'waiting', data: { id: 'job-7' }, headers: { h: 'job-7' }, attempt: 1, attempts: 4 })
+      expect(await queue.get('job-7')).to.deep.include({
+        id: 'job-7',
+        state: 'waiting',
+        data: { id: 'job-7' },
+        headers: { h: 'job-7' },
+        attempt: 1,
+        attempts: 4,
+      })
       await queue.purge()
       if (features.delay) {
         const before = Date.now()
@@ -120,25 +131,38 @@ export const upkeep: readonly Case[] = [
       const removed: string[] = []
       for (let batch = 0; batch < 20; batch++) {
         const ids = Array.from({ length: 50 }, (_, i) => `race-${batch}-${i}`)
-        await Promise.all(ids.map(async (id) => {
-          await queue.add('a', 1, { id })
-          if (await other.remove(id)) removed.push(id)
-        }))
+        await Promise.all(
+          ids.map(async (id) => {
+            await queue.add('a', 1, { id })
+            if (await other.remove(id)) removed.push(id)
+          }),
+        )
       }
       await counted({ waiting: 0, active: 0 })
-      await until(() => story.of('completed').length + removed.length >= 1_000, '1,000 ends', () => [story.tally(), removed.length])
+      await until(
+        () => story.of('completed').length + removed.length >= 1_000,
+        '1,000 ends',
+        () => [story.tally(), removed.length],
+      )
       const ran = new Set(story.ids('active'))
-      expect(removed.filter((id) => ran.has(id)), 'removed and run').to.deep.equal([])
+      expect(
+        removed.filter((id) => ran.has(id)),
+        'removed and run',
+      ).to.deep.equal([])
       expect(ran.size + removed.length).to.equal(1_000)
       const gate = Promise.withResolvers<void>()
       const held = another('held')
       await work(() => gate.promise, { concurrency: 10 }, { queue: held.name })
-      await held.addMany(Array.from({ length: 15 }, (_, i) => ({ name: 'held', data: i })))
+      await held.addMany(Array.from({ length: 15 }, (_, i) => ({ name: 'held', data: i, options: { id: `held-${i}` } })))
       await counted({ active: 10, waiting: 5 }, held)
       expect(await held.purge()).to.equal(5)
       await counted({ active: 10, waiting: 0 }, held)
       gate.resolve()
-      await until(() => story.ids('completed').length === ran.size + 10, 'the end of all that was active', () => story.tally())
+      await until(
+        () => story.ids('completed').length === ran.size + 10,
+        'the end of all that was active',
+        () => story.tally(),
+      )
     },
   },
   {
@@ -149,15 +173,28 @@ export const upkeep: readonly Case[] = [
       const raw = await driver()
       await raw.publish(queue.name, [newer], { signal: new AbortController().signal })
       const worker = await work(() => 1)
-      await until(() => story.errors.length > 0, 'an error', () => story.tally())
+      await until(
+        () => story.errors.length > 0,
+        'an error',
+        () => story.tally(),
+      )
       expect(story.tally()).to.deep.equal({})
       expect(story.errors[0]!.message).to.include(`version ${ENVELOPE_VERSION + 1}`)
       await worker.stop()
       await counted({ waiting: 1, active: 0, dead: 0 })
       const { deliveries } = await take(1)
-      await until(() => deliveries.length > 0, 'delivery to the newer worker', () => deliveries.length)
+      await until(
+        () => deliveries.length > 0,
+        'delivery to the newer worker',
+        () => deliveries.length,
+      )
       const { message, attempt, crashes } = deliveries[0] as Delivery
-      expect({ uid: message.uid, version: message.version, attempt, crashes }).to.deep.equal({ uid: newer.uid, version: ENVELOPE_VERSION + 1, attempt: 1, crashes: 0 })
+      expect({ uid: message.uid, version: message.version, attempt, crashes }).to.deep.equal({
+        uid: newer.uid,
+        version: ENVELOPE_VERSION + 1,
+        attempt: 1,
+        crashes: 0,
+      })
       await deliveries[0]!.settle({ type: 'complete', result: null })
       await counted({ waiting: 0, active: 0 })
     },

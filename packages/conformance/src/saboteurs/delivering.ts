@@ -72,12 +72,14 @@ export const delivering: readonly Saboteur[] = [
           lanes.set(receive, lane)
           const pass = (next: Delivery): void => {
             lane.free--
-            receive(settling(next, async (outcome) => {
-              await next.settle(outcome)
-              lane.free++
-              const waiting = lane.held.shift()
-              if (waiting) pass(waiting)
-            }))
+            receive(
+              settling(next, async (outcome) => {
+                await next.settle(outcome)
+                lane.free++
+                const waiting = lane.held.shift()
+                if (waiting) pass(waiting)
+              }),
+            )
           }
           if (lane.free > 0) pass(delivery)
           else lane.held.push(delivery)

@@ -22,9 +22,12 @@ export const publishing: readonly Saboteur[] = [
       })
     },
   },
-  changing('delivers 200 ms early', 'DEL-01', [3], ({ delay, ...message }) => ({ ...message, ...(delay && { delay: Math.max(1, delay - 200) }) })),
+  changing('delivers 200 ms early', 'DEL-01', [3], ({ delay, ...message }) => ({
+    ...message,
+    ...(delay && { delay: Math.max(1, delay - 200) }),
+  })),
   changing('ignores the priority', 'ORD-04', [7], ({ priority: _, ...message }) => message),
-  changing('trims header values', 'LIFE-06', [1], (message) => ({
+  changing('trims header values', 'LIFE-06', [1, 10], (message) => ({
     ...message,
     headers: Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, value.trim()])),
   })),
@@ -63,11 +66,13 @@ export const publishing: readonly Saboteur[] = [
   {
     name: 'stores every job twice under another uid when the id was made by core',
     caughtBy: 'LIFE-01',
-    touches: [1, 2, 4, 5, 6, 7],
+    touches: [1, 2, 3, 4, 5, 6, 7, 8],
     wrap: (driver) =>
       tamper(driver, {
         publish: async (honest, queue, messages, options) => {
-          const twins = messages.filter(({ id, uid }) => id === uid).map((message) => ({ ...message, uid: randomUUID(), id: randomUUID() }))
+          const twins = messages
+            .filter(({ id, uid }) => id === uid)
+            .map((message) => ({ ...message, uid: randomUUID(), id: randomUUID() }))
           await honest(queue, twins, options)
           return honest(queue, messages, options)
         },
@@ -113,6 +118,7 @@ function changing(name: string, caughtBy: string, touches: readonly number[], ch
     name,
     caughtBy,
     touches,
-    wrap: (driver) => tamper(driver, { publish: (honest, queue, messages, options) => honest(queue, messages.map(change), options) }),
+    wrap: (driver) =>
+      tamper(driver, { publish: (honest, queue, messages, options) => honest(queue, messages.map(change), options) }),
   }
 }

@@ -1,4 +1,13 @@
-import type { ConsumeOptions, Consumer, Delivery, Driver, Message, Outcome, PublishResult, QueueAdmin } from '@jobport/core/driver'
+import type {
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  Driver,
+  Message,
+  Outcome,
+  PublishResult,
+  QueueAdmin,
+} from '@jobport/core/driver'
 
 /** A driver that breaks one promise. The suite must notice: by the named case, on an assertion of its own. */
 export interface Saboteur {

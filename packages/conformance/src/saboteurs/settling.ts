@@ -4,12 +4,18 @@ import type { Delivery, Outcome } from '@jobport/core/driver'
 /** Saboteurs that change what becomes of a run. */
 export const settlements: readonly Saboteur[] = [
   changing('counts a release as an attempt', 'RET-15', [2], (outcome, { attempt }) =>
-    outcome.type === 'release' ? { type: 'again', delay: 0, attempt: attempt + 1 } : outcome),
+    outcome.type === 'release' ? { type: 'again', delay: 0, attempt: attempt + 1 } : outcome,
+  ),
   changing('ignores the backoff', 'RET-04', [2, 5], (outcome) => (outcome.type === 'again' ? { ...outcome, delay: 0 } : outcome)),
   changing('drops the error of a dead job', 'DLQ-01', [5], (outcome) =>
-    outcome.type === 'dead' ? { ...outcome, error: { name: 'Error', message: '' } } : outcome),
-  changing('forgets why a job died', 'DLQ-04', [5], (outcome) => (outcome.type === 'dead' ? { ...outcome, reason: 'attempts' } : outcome)),
-  changing('throws dead jobs away', 'DLQ-03', [5], (outcome) => (outcome.type === 'dead' ? { type: 'complete', result: null } : outcome)),
+    outcome.type === 'dead' ? { ...outcome, error: { name: 'Error', message: '' } } : outcome,
+  ),
+  changing('forgets why a job died', 'DLQ-04', [5], (outcome) =>
+    outcome.type === 'dead' ? { ...outcome, reason: 'attempts' } : outcome,
+  ),
+  changing('throws dead jobs away', 'DLQ-03', [5], (outcome) =>
+    outcome.type === 'dead' ? { type: 'complete', result: null } : outcome,
+  ),
   {
     name: 'settles before the broker knows',
     caughtBy: 'LIFE-24',
@@ -17,9 +23,11 @@ export const settlements: readonly Saboteur[] = [
     wrap: (driver) =>
       tamper(driver, {
         deliver: (receive, delivery) =>
-          receive(settling(delivery, async (outcome) => {
-            setTimeout(() => void delivery.settle(outcome).catch(() => {}), 30)
-          })),
+          receive(
+            settling(delivery, async (outcome) => {
+              setTimeout(() => void delivery.settle(outcome).catch(() => {}), 30)
+            }),
+          ),
       }),
   },
   {
@@ -29,12 +37,14 @@ export const settlements: readonly Saboteur[] = [
     wrap: (driver) =>
       tamper(driver, {
         deliver: (receive, delivery, queue) =>
-          receive(settling(delivery, async (outcome) => {
-            await delivery.settle(outcome).catch(async (error: unknown) => {
-              await driver.admin(queue).remove(delivery.message.id, 'live')
-              throw error
-            })
-          })),
+          receive(
+            settling(delivery, async (outcome) => {
+              await delivery.settle(outcome).catch(async (error: unknown) => {
+                await driver.admin(queue).remove(delivery.message.id, 'live')
+                throw error
+              })
+            }),
+          ),
       }),
   },
   {
@@ -74,12 +84,21 @@ export const settlements: readonly Saboteur[] = [
     wrap: (driver) =>
       tamper(driver, {
         deliver: (receive, delivery) =>
-          receive(settling(delivery, (outcome) => delivery.settle(outcome.type === 'release' ? { type: 'complete', result: null } : outcome))),
+          receive(
+            settling(delivery, (outcome) =>
+              delivery.settle(outcome.type === 'release' ? { type: 'complete', result: null } : outcome),
+            ),
+          ),
       }),
   },
 ]
 
-function changing(name: string, caughtBy: string, touches: readonly number[], change: (outcome: Outcome, delivery: Delivery) => Outcome): Saboteur {
+function changing(
+  name: string,
+  caughtBy: string,
+  touches: readonly number[],
+  change: (outcome: Outcome, delivery: Delivery) => Outcome,
+): Saboteur {
   return {
     name,
     caughtBy,

@@ -33,7 +33,10 @@ export const tending: readonly Saboteur[] = [
               const { jobs } = await honest.list('dead', { limit: 1_000 })
               const letter = jobs.find(({ message }) => message.uid === uid)
               const twin = randomUUID()
-              if (letter) await driver.publish(queue, [{ ...letter.message, id: twin, uid: twin }], { signal: new AbortController().signal })
+              if (letter)
+                await driver.publish(queue, [{ ...letter.message, id: twin, uid: twin }], {
+                  signal: new AbortController().signal,
+                })
               return honest.redrive(uid, as)
             },
           }),
@@ -76,10 +79,12 @@ export const tending: readonly Saboteur[] = [
       return tamper(driver, {
         deliver: (receive, delivery) => {
           held++
-          receive(settling(delivery, (outcome) => {
-            held--
-            return delivery.settle(outcome)
-          }))
+          receive(
+            settling(delivery, (outcome) => {
+              held--
+              return delivery.settle(outcome)
+            }),
+          )
         },
         close: async (honest) => {
           await honest()
@@ -97,10 +102,14 @@ export const tending: readonly Saboteur[] = [
         consumer: (honest, receive, queue): Consumer => ({
           stop: async () => {
             await honest.stop()
-            const late = driver.consume(queue, (delivery) => {
-              void late.then((consumer) => consumer.stop())
-              receive(delivery)
-            }, { prefetch: 1 })
+            const late = driver.consume(
+              queue,
+              (delivery) => {
+                void late.then((consumer) => consumer.stop())
+                receive(delivery)
+              },
+              { prefetch: 1 },
+            )
             await late
           },
           get lastContact() {
@@ -111,6 +120,11 @@ export const tending: readonly Saboteur[] = [
   },
 ]
 
-function changing(name: string, caughtBy: string, touches: readonly number[], change: (honest: QueueAdmin) => Partial<QueueAdmin>): Saboteur {
+function changing(
+  name: string,
+  caughtBy: string,
+  touches: readonly number[],
+  change: (honest: QueueAdmin) => Partial<QueueAdmin>,
+): Saboteur {
   return { name, caughtBy, touches, wrap: (driver) => tamper(driver, { admin: (honest) => tamperAdmin(honest, change(honest)) }) }
 }

@@ -1,0 +1,234 @@
+import {
+  decode,
+  type JobState,
+  type Page,
+  type QueueAdmin,
+  type QueueStatus,
+  type Scope,
+  type StoredJob,
+} from '@jobport/core/driver'
+import { hasGivenId, toWire } from './mapping.ts'
+import { record } from './publish.ts'
+import type { Calls } from './calls.ts'
+import type { Control } from './control.ts'
+import type { LedgerApi } from './ledger/api.ts'
+import type { Life } from './ledger/records.ts'
+import type { Ledgers } from './ledgers.ts'
+import type { Letter, Letters } from './letters.ts'
+import type { Names } from './names.ts'
+import type { Post } from './post.ts'
+import type { Settings } from './settings.ts'
+import type { Topology } from './topology.ts'
+
+export interface AdminOptions {
+  readonly calls: Calls
+  readonly control: Control
+  readonly topology: Topology
+  readonly post: Post
+  readonly ledgers: Ledgers
+  readonly letters: Letters
+  readonly settings: Settings
+}
+
+/** Looks at a queue through what AMQP tells, its workers, its ledger, and its dead letters. */
+export class RabbitMQAdmin implements QueueAdmin {
+  readonly #queue: string
+  readonly #options: AdminOptions
+
+  constructor(queue: string, options: AdminOptions) {
+    this.#queue = queue
+    this.#options = options
+  }
+
+  async counts(): Promise<Record<JobState, number>> {
+    const { calls, topology, control, ledgers, letters, settings } = this.#options
+    const { work } = this.#names
+    const found = await calls.find(`counting ${this.#queue}`, (channel) => channel.checkQueue(work))
+    if (!found) return { waiting: 0, delayed: 0, active: 0, dead: await letters.count() }
+    const ledger = await synced(ledgers.find(this.#queue))
+    if (settings.ledger === 'all' && ledger) return { ...ledger.state.counts(), dead: await letters.count() }
+    const [resting, delayed, { replies, silent }, dead] = await Promise.all([
+      calls.run(`counting ${this.#queue}`, (channel) => channel.checkQueue(work)),
+      topology.delayed(this.#queue),
+      control.ask(this.#names, 'state'),
+      letters.count(),
+    ])
+    const held = replies.reduce((sum, { active }) => sum + active, 0)
+    const known = ledger?.state.counts()
+    const tombs = tombsOf(ledger)
+    return {
+      waiting: Math.max(0, resting.messageCount - tombs.waiting),
+      delayed: settings.delays === 'shared' ? (known?.delayed ?? 0) : Math.max(0, delayed - tombs.delayed),
+      active: silent > 0 ? Math.max(held, known?.active ?? 0) : held,
+      dead,
+    }
+  }
+
+  async status(): Promise<QueueStatus> {
+    const { control } = this.#options
+    const [paused, { replies, silent }] = await Promise.all([control.isPaused(this.#names), control.ask(this.#names, 'state')])
+    const processes = new Set(replies.filter(({ consuming }) => consuming).map(({ process }) => process))
+    return { paused, workers: processes.size + silent }
+  }
+
+  async get(id: string, scope: Scope): Promise<StoredJob | undefined> {
+    if (scope === 'dead') return this.#read(async (letters) => letters.map(stored).find(({ message }) => message.id === id))
+    const ledger = await this.#ledger()
+    const life = ledger?.state.holder(id)
+    return life && livingJob(life)
+  }
+
+  /** A cursor is the dead letter that came last. */
+  async list(state: JobState, { limit, cursor }: { limit: number; cursor?: string }): Promise<Page> {
+    if (state !== 'dead') return this.#listLive(state, { limit, ...(cursor !== undefined && { cursor }) })
+    return this.#read(async (letters) => {
+      const left = cursor === undefined ? letters : letters.filter((letter) => markOf(letter) < cursor)
+      const page = left.slice(0, limit)
+      return { jobs: page.map(stored), ...(left.length > limit && { cursor: markOf(page.at(-1)!) }) }
+    })
+  }
+
+  async remove(key: string, scope: Scope): Promise<boolean> {
+    if (scope === 'live') {
+      const ledger = await this.#ledger()
+      const answer = await ledger?.append({ type: 'remove', id: key })
+      return answer?.status === 'removed'
+    }
+    return this.#read(async (letters, ledger, acknowledge) => {
+      const letter = letters.find(({ reading }) => reading.message.uid === key)
+      if (!letter) return false
+      if (isRecorded(letter)) await ledger?.append({ type: 'cleared', uid: key })
+      await acknowledge(letter)
+      return true
+    })
+  }
+
+  async purge(scope: Scope): Promise<number> {
+    const ledger = await this.#ledger()
+    if (scope === 'live') {
+      const answer = await ledger?.append({ type: 'purge' })
+      return answer?.status === 'purged' ? answer.count : 0
+    }
+    const buried = [...(ledger?.state.dead() ?? [])].filter(({ letter }) => letter !== undefined)
+    const count = await this.#options.letters.purge()
+    if (ledger) await Promise.all(buried.map(({ uid }) => ledger.append({ type: 'cleared', uid })))
+    return count
+  }
+
+  async redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'> {
+    return this.#read(async (letters, _, acknowledge) => {
+      const letter = letters.find(({ reading }) => reading.message.uid === uid)
+      if (!letter) return 'missing'
+      const { dedup: __, delay: ___, ...message } = letter.reading.message
+      const again = { ...message, uid: as.uid, ...(as.attempts !== undefined && { attempts: as.attempts }) }
+      const answer = await this.#bringBack(letter, again)
+      if (answer === 'duplicate') return answer
+      await acknowledge(letter)
+      if (isRecorded(letter)) await (await this.#options.ledgers.of(this.#queue)).append({ type: 'cleared', uid })
+      return answer
+    })
+  }
+
+  async pause(): Promise<void> {
+    await this.#options.control.pause(this.#names)
+  }
+
+  async resume(): Promise<void> {
+    await this.#options.control.resume(this.#names)
+  }
+
+  async drop(): Promise<void> {
+    await this.#options.letters.close()
+    await this.#options.ledgers.forget(this.#queue)
+    await this.#options.topology.drop(this.#queue)
+  }
+
+  async #listLive(state: Exclude<JobState, 'dead'>, page: { limit: number; cursor?: string }): Promise<Page> {
+    const ledger = await this.#ledger()
+    if (!ledger) return { jobs: [] }
+    const { lives, cursor } = ledger.state.list(state, page)
+    return { jobs: lives.map(livingJob), ...(cursor !== undefined && { cursor }) }
+  }
+
+  /** A redriven job has a uid other than its id, and so it always has a claim. */
+  async #bringBack(letter: Letter, again: Parameters<typeof toWire>[0]): Promise<'redriven' | 'duplicate' | 'missing'> {
+    const { post, ledgers, settings } = this.#options
+    if (!hasGivenId(again) && settings.ledger === 'given') {
+      await post.forward(this.#queue, toWire(again, { attempt: 1, crashes: 0 }), 0)
+      return 'redriven'
+    }
+    const ledger = await ledgers.of(this.#queue)
+    if ((await ledger.taken(again.id)) !== undefined) return 'duplicate'
+    const from = isRecorded(letter) ? { uid: letter.reading.message.uid, letter: letter.dead.letter } : undefined
+    const result = await record({ post, ledger }, this.#queue, again, from ? { from } : {})
+    if (result === 'missing') return 'missing'
+    if (result.status === 'rejected' || result.status === 'unknown') throw result.error
+    return result.status === 'added' ? 'redriven' : 'duplicate'
+  }
+
+  /** Of several dead letters of one death, which a crash can leave, the ledger knows the valid one. */
+  async #read<T>(
+    use: (
+      letters: readonly Letter[],
+      ledger: LedgerApi | undefined,
+      acknowledge: (letter: Letter) => Promise<void>,
+    ) => Promise<T>,
+  ): Promise<T> {
+    const ledger = await this.#ledger()
+    return this.#options.letters.read((letters, acknowledge) =>
+      use(
+        letters.filter((letter) => isValid(letter, ledger)),
+        ledger,
+        acknowledge,
+      ),
+    )
+  }
+
+  /** As of now. */
+  async #ledger(): Promise<LedgerApi | undefined> {
+    return synced(this.#options.ledgers.find(this.#queue))
+  }
+
+  get #names(): Names {
+    return this.#options.topology.names(this.#queue)
+  }
+}
+
+async function synced(finding: Promise<LedgerApi | undefined>): Promise<LedgerApi | undefined> {
+  const ledger = await finding
+  await ledger?.sync()
+  return ledger
+}
+
+function isRecorded({ reading }: Letter): boolean {
+  return reading.travel.ledger !== undefined
+}
+
+function isValid(letter: Letter, ledger: LedgerApi | undefined): boolean {
+  const fate = isRecorded(letter) ? ledger?.state.fate(letter.reading.message.uid) : undefined
+  if (fate?.kind === 'dead') return (fate.letter ?? letter.dead.letter) === letter.dead.letter && fate.redriven === undefined
+  return fate === undefined
+}
+
+/** Messages that lie in the queues although their jobs are over. */
+function tombsOf(ledger: LedgerApi | undefined): { waiting: number; delayed: number } {
+  const tombs = [...(ledger?.state.tombs() ?? [])]
+  const delayed = tombs.filter(({ dueAt = 0 }) => dueAt > Date.now()).length
+  return { waiting: tombs.length - delayed, delayed }
+}
+
+function livingJob({ body, uid, attempt, crashes, dueAt, run }: Life): StoredJob {
+  const message = decode(new TextEncoder().encode(body ?? JSON.stringify({ id: uid, uid, name: 'unknown', addedAt: 0 })))
+  const isDelayed = run === undefined && dueAt !== undefined && dueAt > Date.now()
+  if (isDelayed) return { message, state: 'delayed', attempt, crashes, dueAt }
+  return { message, state: run === undefined ? 'waiting' : 'active', attempt, crashes }
+}
+
+function stored({ reading: { message, travel }, dead: { reason, error, at } }: Letter): StoredJob {
+  return { message, state: 'dead', attempt: travel.attempt, crashes: travel.crashes, dead: { reason, error, at } }
+}
+
+/** Sorts as the list does. */
+function markOf({ dead: { at, letter }, reading }: Letter): string {
+  return `${String(at).padStart(15, '0')} ${letter} ${reading.message.uid}`
+}

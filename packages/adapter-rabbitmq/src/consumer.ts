@@ -1,0 +1,245 @@
+import { JobportError, type Consumer, type Delivery } from '@jobport/core/driver'
+import type { ConsumeMessage } from 'amqplib'
+import { setTimeout as pause } from 'node:timers/promises'
+import { PROCESS, type Control, type Question, type Reply } from './control.ts'
+import { within } from './deadline.ts'
+import { toJobportError } from './faults.ts'
+import { fromWire } from './mapping.ts'
+import { Session } from './session.ts'
+import type { LeasedJob } from './leased-job.ts'
+import type { InHand } from './plain-steps.ts'
+import type { Link } from './link.ts'
+import type { Publisher } from './publisher.ts'
+import type { Topology } from './topology.ts'
+
+export interface ConsumerOptions {
+  readonly queue: string
+  readonly prefetch: number
+  readonly quorum: boolean
+  readonly link: Link
+  readonly publisher: Publisher
+  readonly topology: Topology
+  readonly control: Control
+  /** Makes the delivery of a message, or deals with it otherwise and answers nothing. */
+  readonly lease: (hand: InHand) => Promise<LeasedJob | undefined>
+  readonly deliver: (delivery: Delivery) => void
+  readonly onError: (error: Error) => void
+  readonly onEnd: () => void
+}
+
+/** ms. */
+const PULSE = 4_000
+const SHORTEST_WAIT = 100
+const LONGEST_WAIT = 1_000
+const START_DEADLINE = 4_800
+const RETURN_DEADLINE = 2_500
+
+/** A subscription that outlives its sessions with the broker. */
+export class RabbitMQConsumer implements Consumer {
+  lastContact: number = Date.now()
+  readonly #options: ConsumerOptions
+  readonly #held = new Map<LeasedJob, Session>()
+  readonly #arriving = new Set<Promise<void>>()
+  readonly #closing = new AbortController()
+  readonly #pulse: NodeJS.Timeout
+  #session: Session | undefined
+  #paused = false
+  #stopped = false
+  #closed: Promise<void> | undefined
+  #switching: Promise<void> = Promise.resolve()
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options
+    this.#pulse = setInterval(() => void this.#beat(), PULSE).unref()
+  }
+
+  /** Begins. Rejects with a typed error, and is then closed. */
+  async start(): Promise<void> {
+    try {
+      const session = await within(START_DEADLINE, 'consuming', this.#open())
+      this.lastContact = Date.now()
+      void this.#keep(session)
+    } catch (error) {
+      await this.close()
+      throw toJobportError(error, 'consuming')
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    await this.#unsubscribe()
+    await Promise.all(this.#arriving)
+    this.#retire()
+  }
+
+  /** Hands everything back. Ends within 4 s whatever the broker does. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#pulse)
+    this.#closing.abort()
+    const handBack = async (): Promise<void> => {
+      await this.#unsubscribe()
+      await Promise.all(this.#arriving)
+      await Promise.all([...this.#held.keys()].map((job) => job.giveBack()))
+    }
+    await within(RETURN_DEADLINE, 'handing jobs back', handBack()).catch((error: Error) => this.#report(error))
+    await this.#session?.close()
+    this.#options.onEnd()
+  }
+
+  /** One session after the other, until closed. */
+  async #keep(first: Session): Promise<void> {
+    const { signal } = this.#closing
+    let session: Session | undefined = first
+    for (let wait = SHORTEST_WAIT; !signal.aborted; ) {
+      if (session) {
+        await session.ended
+        this.#lose(session)
+        this.#options.topology.forget(this.#options.queue)
+        wait = SHORTEST_WAIT
+      }
+      if (signal.aborted || this.#stopped) return this.#retire()
+      session = await this.#tryOpen()
+      if (session || signal.aborted) continue
+      await pause(wait, undefined, { signal, ref: false }).catch(() => {})
+      wait = Math.min(wait * 2, LONGEST_WAIT)
+    }
+  }
+
+  async #tryOpen(): Promise<Session | undefined> {
+    try {
+      return await this.#open()
+    } catch (error) {
+      this.#report(error as Error)
+      return undefined
+    }
+  }
+
+  async #open(): Promise<Session> {
+    const { queue, link, topology, control, prefetch, quorum, publisher } = this.#options
+    const names = topology.names(queue)
+    if (!link.isConnected) throw new JobportError('UNAVAILABLE', 'the broker is not connected')
+    await topology.ensure(queue)
+    await topology.ensureControl(queue)
+    const session: Session = new Session({
+      names,
+      prefetch,
+      quorum,
+      publisher,
+      member: { answer: (question) => this.#answer(session, question) },
+      onMessage: (message) => this.#arrive(session, message),
+    })
+    try {
+      this.#session = session
+      await session.open(link)
+      this.#paused = await control.isPaused(names)
+      await this.#switch()
+      if (this.#closing.signal.aborted) throw new JobportError('CLOSED', 'the consumer is closed')
+      return session
+    } catch (error) {
+      topology.forget(queue)
+      await session.close()
+      throw error
+    }
+  }
+
+  #arrive(session: Session, raw: ConsumeMessage): void {
+    this.lastContact = Date.now()
+    const arriving = this.#receive(session, raw)
+      .catch((error: Error) => this.#report(error))
+      .finally(() => this.#arriving.delete(arriving))
+    this.#arriving.add(arriving)
+  }
+
+  async #receive(session: Session, raw: ConsumeMessage): Promise<void> {
+    if (this.#stopped || this.#paused) return session.requeue(raw)
+    const hand: InHand = { queue: this.#options.queue, raw, reading: fromWire(raw), session }
+    const job = await this.#options.lease(hand)
+    if (!job) return
+    if (!session.isOpen) return job.lose()
+    this.#held.set(job, session)
+    void job.over.then(() => {
+      this.#held.delete(job)
+      this.#retire()
+    })
+    if (this.#stopped || this.#paused) return job.giveBack()
+    this.#options.deliver(job)
+  }
+
+  async #answer(session: Session, question: Question): Promise<Reply> {
+    if (question !== 'state') {
+      this.#paused = question === 'pause'
+      await this.#switch()
+      await Promise.all(this.#arriving)
+    }
+    const active = [...this.#held.values()].filter((its) => its === session).length
+    return { process: PROCESS, consuming: !this.#stopped, active }
+  }
+
+  /** Takes jobs or takes none, as it should now; one change after the other. */
+  #switch(): Promise<void> {
+    const change = this.#switching.then(async () => {
+      const session = this.#session
+      if (!session?.isOpen) return
+      if (this.#paused || this.#stopped) await session.unsubscribe()
+      else await session.subscribe()
+    })
+    this.#switching = change.catch(() => {})
+    return change
+  }
+
+  async #unsubscribe(): Promise<void> {
+    try {
+      await this.#switch()
+    } catch (error) {
+      // whatever it would still deliver goes back with it
+      await this.#session?.close()
+      this.#report(error as Error)
+    }
+  }
+
+  #lose(session: Session): void {
+    for (const [job, its] of this.#held) if (its === session) job.lose()
+  }
+
+  /** Once stopped, the session is needed only for the jobs in hand. */
+  #retire(): void {
+    if (this.#stopped && this.#held.size === 0 && this.#arriving.size === 0) void this.close()
+  }
+
+  async #beat(): Promise<void> {
+    const session = this.#session
+    if (!session?.isOpen) return
+    try {
+      await session.pulse()
+      if (session.isOpen) this.lastContact = Date.now()
+      if (this.#paused) await this.#look(session)
+    } catch (error) {
+      this.#options.topology.forget(this.#options.queue)
+      this.#report(error as Error)
+      await session.close()
+    }
+  }
+
+  /** A word to go on may have been missed. */
+  async #look(session: Session): Promise<void> {
+    const { control, topology, queue } = this.#options
+    const paused = await control.isPaused(topology.names(queue))
+    if (session !== this.#session || paused === this.#paused) return
+    this.#paused = paused
+    await this.#switch()
+  }
+
+  /** A lease lost is told by the delivery itself; a connection lost, by the driver. */
+  #report(error: Error): void {
+    if (this.#closing.signal.aborted) return
+    const told = toJobportError(error, 'a worker')
+    if (told.code !== 'UNAVAILABLE' && told.code !== 'LEASE_LOST') this.#options.onError(told)
+  }
+}

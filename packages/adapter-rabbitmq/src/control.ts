@@ -1,0 +1,131 @@
+import { JobportError } from '@jobport/core/driver'
+import { randomUUID } from 'node:crypto'
+import type { Channel } from 'amqplib'
+import { within } from './deadline.ts'
+import { toJobportError } from './faults.ts'
+import type { Calls } from './calls.ts'
+import type { Link } from './link.ts'
+import type { Names } from './names.ts'
+import type { Publisher } from './publisher.ts'
+
+/** What workers can be asked. */
+export type Question = 'state' | 'pause' | 'resume'
+
+/** What a worker answers. */
+export interface Reply {
+  /** Its process. */
+  readonly process: string
+  /** Whether it takes jobs, or would if the queue were not paused. */
+  readonly consuming: boolean
+  /** Jobs in its hands. */
+  readonly active: number
+}
+
+export interface Member {
+  /** Its answer is sent once this resolves. */
+  answer(question: Question): Promise<Reply>
+}
+
+export const PROCESS: string = randomUUID()
+
+/** ms that workers get to answer. One that is gone counts as a worker until the broker misses its heartbeats. */
+const ANSWER_DEADLINE = 1_000
+const OBEY_DEADLINE = 5_000
+const JOIN_DEADLINE = 5_000
+
+/** Makes a worker known and lets it be asked; ends with the channel. */
+export async function join(channel: Channel, { control, members }: Names, publisher: Publisher, member: Member): Promise<void> {
+  const mailbox = `${control}.${randomUUID()}`
+  const reply = async (question: Question, to: string): Promise<void> => {
+    const content = Buffer.from(JSON.stringify(await member.answer(question)))
+    await publisher.send({ exchange: '', key: to }, { content, properties: { persistent: false }, copy: '' })
+  }
+  const enter = async (): Promise<void> => {
+    await channel.assertQueue(mailbox, { exclusive: true, autoDelete: true })
+    await channel.bindQueue(mailbox, control, '')
+    const listen = (message: { content: Buffer; properties: { replyTo: unknown } } | null): void => {
+      if (message) void reply(message.content.toString() as Question, String(message.properties.replyTo)).catch(() => {})
+    }
+    await channel.consume(mailbox, listen, { noAck: true })
+    await channel.consume(members, () => {}, { noAck: true })
+  }
+  await within(JOIN_DEADLINE, 'joining the workers', enter())
+}
+
+/** Asks all workers of queues; every question has a channel of its own. */
+export class Control {
+  readonly #link: Link
+  readonly #calls: Calls
+
+  constructor(link: Link, calls: Calls) {
+    this.#link = link
+    this.#calls = calls
+  }
+
+  async isPaused({ paused }: Names): Promise<boolean> {
+    return (await this.#calls.find('looking for the pause', (channel) => channel.checkQueue(paused))) !== undefined
+  }
+
+  /** Resolves once no worker takes jobs any more. */
+  async pause(names: Names): Promise<void> {
+    await this.#calls.run('pausing', (channel) => channel.assertQueue(names.paused, { durable: true }))
+    await this.#order(names, 'pause')
+  }
+
+  async resume(names: Names): Promise<void> {
+    await this.#calls.run('resuming', (channel) => channel.deleteQueue(names.paused))
+    await this.#order(names, 'resume')
+  }
+
+  /** `silent`: workers that did not answer in time. */
+  async ask(names: Names, question: Question, deadline: number = ANSWER_DEADLINE): Promise<{ replies: Reply[]; silent: number }> {
+    const members = await this.#calls.find('counting workers', (channel) => channel.checkQueue(names.members))
+    const wanted = members?.consumerCount ?? 0
+    if (wanted === 0) return { replies: [], silent: 0 }
+    const channel = await this.#link.channel()
+    try {
+      const replies = await collect(channel, names.control, question, wanted, deadline)
+      return { replies, silent: Math.max(0, wanted - replies.length) }
+    } catch (error) {
+      throw toJobportError(error, 'asking workers')
+    } finally {
+      await within(
+        1_000,
+        'closing a channel',
+        Promise.resolve().then(() => channel.close()),
+      ).catch(() => {})
+    }
+  }
+
+  async #order(names: Names, question: Question): Promise<void> {
+    const { silent } = await this.ask(names, question, OBEY_DEADLINE)
+    if (silent > 0) throw new JobportError('UNAVAILABLE', `${silent} workers did not answer within ${OBEY_DEADLINE} ms`)
+  }
+}
+
+async function collect(
+  channel: Channel,
+  control: string,
+  question: Question,
+  wanted: number,
+  deadline: number,
+): Promise<Reply[]> {
+  const replies: Reply[] = []
+  const { promise: all, resolve, reject } = Promise.withResolvers<void>()
+  channel.once('close', () => reject(new JobportError('UNAVAILABLE', 'the channel was closed')))
+  all.catch(() => {})
+  const timer = setTimeout(resolve, deadline)
+  try {
+    const onReply = (message: { content: Buffer } | null): void => {
+      if (!message) return
+      replies.push(JSON.parse(message.content.toString()) as Reply)
+      if (replies.length >= wanted) resolve()
+    }
+    await within(deadline, 'asking workers', channel.consume('amq.rabbitmq.reply-to', onReply, { noAck: true }))
+    channel.publish(control, '', Buffer.from(question), { replyTo: 'amq.rabbitmq.reply-to' })
+    await all
+    return replies
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,159 @@
+import { encode } from '@jobport/core/driver'
+import { setTimeout as pause } from 'node:timers/promises'
+import { toJobportError } from './faults.ts'
+import { LeasedJob, type LeasedJobFields } from './leased-job.ts'
+import { handBackLater, LedgerSteps } from './ledger-steps.ts'
+import { copyOf, newLetter, type DeadNote, type Reading } from './mapping.ts'
+import { crashesOf, PlainSteps, type InHand } from './plain-steps.ts'
+import type { InHand as Delivered, LedgerApi, Verdict } from './ledger/api.ts'
+import type { Claim } from './ledger/entries.ts'
+import type { Ledgers } from './ledgers.ts'
+import type { Post } from './post.ts'
+import type { Settings } from './settings.ts'
+
+/** Before a message that could not be looked up is tried again, ms. */
+const RETRY = 500
+/** Larger jobs are in the ledger without their data, characters of JSON. */
+const MOST_BODY = 262_144
+
+/** Decides what a message that was delivered is: a job to run, or something to be cleared away. */
+export class Leasing {
+  readonly #post: Post
+  readonly #ledgers: Ledgers
+  readonly #settings: Settings
+  readonly #held = new Map<string, LeasedJob>()
+
+  constructor(post: Post, ledgers: Ledgers, settings: Settings) {
+    this.#post = post
+    this.#ledgers = ledgers
+    this.#settings = settings
+  }
+
+  /** `undefined`: there is nothing to run, and the message is taken care of. */
+  async lease(hand: InHand): Promise<LeasedJob | undefined> {
+    const { uid } = hand.reading.message
+    await this.#settled(uid)
+    const job = await this.#lease(hand)
+    if (!job) return undefined
+    this.#held.set(uid, job)
+    void job.over.then(() => {
+      if (this.#held.get(uid) === job) this.#held.delete(uid)
+    })
+    return job
+  }
+
+  /** The copy for the next run can be here before the run before it is settled; whoever listens is to hear of that first. */
+  async #settled(uid: string): Promise<void> {
+    const earlier = this.#held.get(uid)
+    if (!earlier?.isSettling) return
+    await earlier.over
+    await new Promise(setImmediate)
+  }
+
+  async #lease(hand: InHand): Promise<LeasedJob | undefined> {
+    if (!this.#isRecorded(hand.reading)) return this.#plain(hand)
+    try {
+      const ledger = await this.#ledgers.of(hand.queue)
+      const verdict = await ledger.take(this.#delivered(hand, ledger), { usable: () => hand.session.isOpen })
+      return await this.#follow(hand, ledger, verdict)
+    } catch (error) {
+      void handBackSoon(hand)
+      throw toJobportError(error, `job ${hand.reading.message.id}`)
+    }
+  }
+
+  #plain(hand: InHand): LeasedJob {
+    const { raw, reading } = hand
+    const { travel } = reading
+    const crashes = crashesOf(raw)
+    const counted = { attempt: travel.attempt, crashes: travel.crashes + crashes, stalled: crashes > 0 }
+    return new LeasedJob({ ...fieldsOf(reading), ...counted }, new PlainSteps(hand, this.#post))
+  }
+
+  async #follow(hand: InHand, ledger: LedgerApi, verdict: Verdict): Promise<LeasedJob | undefined> {
+    switch (verdict.type) {
+      case 'run':
+        return this.#run(hand, ledger, verdict)
+      case 'drop':
+        await hand.session.ack(hand.raw)
+        return undefined
+      case 'bury': {
+        const { reason, error = { name: 'Error', message: 'unknown' }, at } = verdict.dead
+        return this.#bury(hand, ledger, { reason, error, at, letter: newLetter(at) })
+      }
+      case 'unknown': {
+        const error = { name: 'Error', message: 'the ledger knows no such job any more' }
+        return this.#bury(hand, undefined, { reason: 'unknown', error, at: Date.now(), letter: newLetter(Date.now()) })
+      }
+      case 'busy':
+        void handBackLater(hand, ledger)
+        return undefined
+    }
+  }
+
+  #run(hand: InHand, ledger: LedgerApi, { run, life, stalled }: Extract<Verdict, { type: 'run' }>): LeasedJob {
+    const { reading } = hand
+    const steps = new LedgerSteps(hand, this.#post, ledger, run, life)
+    const counted = { attempt: Math.max(life.attempt, reading.travel.attempt), crashes: life.crashes, stalled }
+    const job = new LeasedJob({ ...fieldsOf(reading), ...counted }, steps)
+    const isOver = (fate: ReturnType<LedgerApi['state']['fate']>): boolean => fate?.kind !== 'live' || fate.run !== run
+    void ledger.until(life.uid, isOver, Infinity).then(
+      () => {
+        if (job.isSettling || !steps.isHeld) return
+        job.lose()
+        void steps.abandon()
+      },
+      () => {},
+    )
+    return job
+  }
+
+  async #bury(hand: InHand, ledger: LedgerApi | undefined, dead: DeadNote): Promise<undefined> {
+    const { queue, raw, reading, session } = hand
+    const { attempt, crashes } = reading.travel
+    const mark = ledger && { epoch: ledger.epoch, seen: ledger.seen, first: false }
+    await this.#post.bury(queue, copyOf(raw, reading, { attempt, crashes, ...(mark && { ledger: mark }) }, dead))
+    await ledger?.append({ type: 'buried', uid: reading.message.uid, letter: dead.letter })
+    await session.ack(raw)
+    return undefined
+  }
+
+  #isRecorded({ travel, anonymous, invalid }: Reading): boolean {
+    return travel.ledger !== undefined || (this.#settings.ledger === 'all' && !anonymous && !invalid)
+  }
+
+  #delivered({ raw, reading }: InHand, ledger: LedgerApi): Delivered {
+    const { copy, message, travel } = reading
+    const { epoch, first } = travel.ledger ?? { epoch: '', first: true }
+    const acquired = raw.properties.headers?.['x-acquired-count'] as unknown
+    const tok = typeof acquired === 'number' ? acquired : crashesOf(raw)
+    const adopt = first || epoch !== ledger.epoch ? claimOf(reading) : undefined
+    return { uid: message.uid, copy, tok, epoch, ...(adopt && { adopt }) }
+  }
+}
+
+/** What the ledger is to know of a job. */
+export function claimOf({ message, copy, travel }: Pick<Reading, 'message' | 'copy' | 'travel'>): Omit<Claim, 'type'> {
+  const { id, uid, addedAt, dedup, delay } = message
+  const { seen = 0, from } = travel.ledger ?? {}
+  const body = new TextDecoder().decode(encode(message))
+  return {
+    id,
+    uid,
+    copy,
+    seen,
+    body: body.length <= MOST_BODY ? body : new TextDecoder().decode(encode({ ...message, data: null })),
+    ...(dedup && { until: addedAt + dedup.ttl }),
+    ...(delay !== undefined && delay > 0 && { dueAt: addedAt + Math.ceil(delay) }),
+    ...(from && { from }),
+  }
+}
+
+function fieldsOf({ message, invalid }: Reading): Pick<LeasedJobFields, 'message' | 'invalid'> {
+  return { message, ...(invalid && { invalid }) }
+}
+
+async function handBackSoon({ session, raw }: InHand): Promise<void> {
+  await pause(RETRY, undefined, { ref: false })
+  if (session.isOpen) await session.requeue(raw).catch(() => {})
+}

@@ -1,0 +1,129 @@
+import { JobportError, type Outcome } from '@jobport/core/driver'
+import { copyOf, newLetter, type DeadNote } from './mapping.ts'
+import type { LedgerApi } from './ledger/api.ts'
+import type { Life } from './ledger/records.ts'
+import type { Steps } from './leased-job.ts'
+import type { InHand } from './plain-steps.ts'
+import type { Post } from './post.ts'
+
+/** How long a message that somebody else's run owns is kept from its queue, ms. */
+const HOLD = 10_000
+
+/**
+ * Settles a job of the ledger: the entry decides, then its message moves. Every step can be repeated: it finds what it
+ * did before in the ledger.
+ */
+export class LedgerSteps implements Steps {
+  readonly #hand: InHand
+  readonly #post: Post
+  readonly #ledger: LedgerApi
+  readonly #life: Life
+  readonly #run: string
+  /** The copy for the next run, once confirmed. */
+  #next: { readonly copy: string; readonly at: number } | undefined
+  #letter: DeadNote | undefined
+  #isBuried = false
+
+  constructor(hand: InHand, post: Post, ledger: LedgerApi, run: string, life: Life) {
+    this.#hand = hand
+    this.#post = post
+    this.#ledger = ledger
+    this.#run = run
+    this.#life = life
+  }
+
+  get isHeld(): boolean {
+    return this.#hand.session.isOpen
+  }
+
+  async complete(): Promise<void> {
+    const { uid } = this.#life
+    const { status } = await this.#ledger.append({ type: 'end', uid, run: this.#run })
+    const fate = this.#ledger.state.fate(uid)
+    if (status !== 'ok' && !(fate?.kind === 'finished' && fate.run === this.#run)) throw this.#leaseLost()
+    await this.#ack()
+  }
+
+  async again({ delay, attempt }: Extract<Outcome, { type: 'again' }>): Promise<void> {
+    const { uid } = this.#life
+    const { copy, at } = await this.#publishNext(attempt, delay)
+    const dueAt = at + Math.ceil(delay)
+    const { status } = await this.#ledger.append({
+      type: 'again',
+      uid,
+      run: this.#run,
+      copy,
+      attempt,
+      ...(delay > 0 && { dueAt }),
+    })
+    if (status === 'burned') {
+      this.#next = undefined
+      return this.again({ type: 'again', delay: Math.max(0, dueAt - Date.now()), attempt })
+    }
+    const fate = this.#ledger.state.fate(uid)
+    if (status !== 'ok' && !(fate?.kind === 'live' && fate.copy === copy)) throw this.#leaseLost()
+    await this.#ack()
+  }
+
+  async release(): Promise<void> {
+    const { uid } = this.#life
+    const { status } = await this.#ledger.append({ type: 'release', uid, run: this.#run })
+    const fate = this.#ledger.state.fate(uid)
+    if (status !== 'ok' && !(fate?.kind === 'live' && fate.run === undefined)) throw this.#leaseLost()
+    await this.#hand.session.requeue(this.#hand.raw)
+  }
+
+  async dead({ error, reason }: Extract<Outcome, { type: 'dead' }>): Promise<void> {
+    const { uid } = this.#life
+    const { status } = await this.#ledger.append({ type: 'dead', uid, run: this.#run, reason, error })
+    const fate = this.#ledger.state.fate(uid)
+    if (status !== 'ok' && !(fate?.kind === 'dead' && fate.run === this.#run)) throw this.#leaseLost()
+    const at = Date.now()
+    this.#letter ??= { reason, error, at, letter: newLetter(at) }
+    await this.#bury(this.#letter)
+    await this.#ack()
+  }
+
+  /** Keeps the message until nobody runs the job, then hands it back. Never rejects. */
+  async abandon(): Promise<void> {
+    await handBackLater(this.#hand, this.#ledger)
+  }
+
+  async #bury(dead: DeadNote): Promise<void> {
+    const { queue, raw, reading } = this.#hand
+    const { attempt } = reading.travel
+    const { uid, crashes } = this.#life
+    const travel = { attempt, crashes, ledger: { epoch: this.#ledger.epoch, seen: this.#ledger.seen, first: false } }
+    if (!this.#isBuried) await this.#post.bury(queue, copyOf(raw, reading, travel, dead))
+    this.#isBuried = true
+    await this.#ledger.append({ type: 'buried', uid, letter: dead.letter })
+  }
+
+  async #publishNext(attempt: number, delay: number): Promise<{ copy: string; at: number }> {
+    const { queue, raw, reading } = this.#hand
+    const ledger = { epoch: this.#ledger.epoch, seen: this.#ledger.seen, first: false }
+    if (!this.#next) {
+      const next = copyOf(raw, reading, { attempt, crashes: this.#life.crashes, ledger })
+      await this.#post.forward(queue, next, delay)
+      this.#next = { copy: next.copy, at: Date.now() }
+    }
+    return this.#next
+  }
+
+  async #ack(): Promise<void> {
+    const { session, raw } = this.#hand
+    await session.ack(raw)
+  }
+
+  #leaseLost(): JobportError {
+    const { id } = this.#life
+    void this.abandon()
+    return new JobportError('LEASE_LOST', `job ${id} is no longer held`, { id })
+  }
+}
+
+/** Handing it back at once would bring it back at once. Never rejects. */
+export async function handBackLater({ session, raw, reading }: InHand, ledger: LedgerApi): Promise<void> {
+  await Promise.race([ledger.left(reading.message.uid, HOLD), session.ended]).catch(() => {})
+  if (session.isOpen) await session.requeue(raw).catch(() => {})
+}

@@ -1,0 +1,229 @@
+import { JobportError } from '@jobport/core/driver'
+import type { Channel, ConsumeMessage } from 'amqplib'
+import { setTimeout as pause } from 'node:timers/promises'
+import { within } from './deadline.ts'
+import { toJobportError } from './faults.ts'
+import { deadNoteOf, fromWire, type DeadNote, type Reading } from './mapping.ts'
+import type { Calls } from './calls.ts'
+import type { Link } from './link.ts'
+
+/** A dead letter in hand; still in its queue for everybody else's purposes. */
+export interface Letter {
+  readonly raw: ConsumeMessage
+  readonly reading: Reading
+  readonly dead: DeadNote
+}
+
+const MOST_IN_HAND = 65_535
+/** ms. */
+const SCAN_DEADLINE = 6_000
+const TURN_DEADLINE = 5_000
+const SETTLED_DEADLINE = 1_000
+const CALL_DEADLINE = 5_000
+const POLL = 5
+/** Nothing comes any more. */
+const QUIET = 100
+/** How long it keeps the letters in hand after a look, in case there is another. */
+const IDLE = 20
+
+/**
+ * The dead letters of a queue. A queue can only be read by taking: all letters are taken, looked at and put back in
+ * their place, by one reader at a time; nobody else's count or list misses any.
+ */
+export class Letters {
+  readonly #link: Link
+  readonly #calls: Calls
+  readonly #queue: string
+  #last: Promise<unknown> = Promise.resolve()
+  #look: Look | undefined
+  #idle: NodeJS.Timeout | undefined
+
+  constructor(link: Link, calls: Calls, queue: string) {
+    this.#link = link
+    this.#calls = calls
+    this.#queue = queue
+  }
+
+  count(): Promise<number> {
+    return this.#next(async () => {
+      await this.#putBack()
+      return this.#count()
+    })
+  }
+
+  /** Newest first. `acknowledge` takes a letter out for good. */
+  read<T>(use: (letters: readonly Letter[], acknowledge: (letter: Letter) => Promise<void>) => Promise<T>): Promise<T> {
+    return this.#next(async () => {
+      clearTimeout(this.#idle)
+      try {
+        this.#look = this.#look?.isOpen ? this.#look : await this.#take()
+        await this.#look.all()
+        return await use(this.#look.newestFirst(), (letter) => this.#look!.remove(letter))
+      } catch (error) {
+        throw toJobportError(error, `reading ${this.#queue}`)
+      } finally {
+        this.#idle = setTimeout(() => void this.#next(() => this.#putBack()).catch(() => {}), IDLE)
+      }
+    })
+  }
+
+  purge(): Promise<number> {
+    return this.#next(async () => {
+      await this.#putBack()
+      await this.#count()
+      const purged = await this.#calls.find(`purging ${this.#queue}`, (channel) => channel.purgeQueue(this.#queue))
+      return purged?.messageCount ?? 0
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#next(() => this.#putBack()).catch(() => {})
+  }
+
+  async #putBack(): Promise<void> {
+    clearTimeout(this.#idle)
+    const look = this.#look
+    this.#look = undefined
+    await look?.close()
+  }
+
+  /** Waits for whoever is reading to put them back. */
+  async #count(): Promise<number> {
+    const end = Date.now() + SETTLED_DEADLINE
+    for (;;) {
+      const found = await this.#calls.find(`counting ${this.#queue}`, (channel) => channel.checkQueue(this.#queue))
+      if (!found || found.consumerCount === 0 || Date.now() > end) return found?.messageCount ?? 0
+      await pause(POLL)
+    }
+  }
+
+  /** One reader at a time, of all processes: the subscription is exclusive. */
+  async #take(): Promise<Look> {
+    const end = Date.now() + TURN_DEADLINE
+    for (;;) {
+      const count = await this.#count()
+      const look = new Look(await this.#link.channel(), this.#queue)
+      if (count === 0) {
+        await look.close()
+        return look
+      }
+      try {
+        await look.open(count)
+        return look
+      } catch (error) {
+        await look.close()
+        if (!/exclusive/i.test((error as Error).message) || Date.now() > end) throw error
+      }
+      await pause(POLL * 4)
+    }
+  }
+
+  #next<T>(step: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(step)
+    this.#last = done.catch(() => {})
+    return done
+  }
+}
+
+/** All letters in our hands, on a channel of their own. */
+class Look {
+  readonly #channel: Channel
+  readonly #queue: string
+  readonly #letters: Letter[] = []
+  #expected = 0
+  #removed = 0
+  #tag: string | undefined
+  #isClosed = false
+
+  constructor(channel: Channel, queue: string) {
+    this.#channel = channel
+    this.#queue = queue
+    channel.once('close', () => (this.#isClosed = true))
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosed
+  }
+
+  async open(expected: number): Promise<void> {
+    this.#expected = expected
+    const receive = (raw: ConsumeMessage | null): void => {
+      if (!raw) return void this.close()
+      const reading = fromWire(raw)
+      this.#letters.push({ raw, reading, dead: deadNoteOf(reading, raw) })
+    }
+    await within(CALL_DEADLINE, 'reading', this.#channel.prefetch(MOST_IN_HAND))
+    const { consumerTag } = await within(
+      CALL_DEADLINE,
+      'reading',
+      this.#channel.consume(this.#queue, receive, { exclusive: true }),
+    )
+    this.#tag = consumerTag
+  }
+
+  /** Resolves once all that lie in the queue are in hand. */
+  async all(): Promise<void> {
+    const end = Date.now() + SCAN_DEADLINE
+    for (let quietSince = Date.now(), before = -1; !this.#isClosed && this.#expected > 0; ) {
+      const { messageCount } = await within(CALL_DEADLINE, 'reading', this.#channel.checkQueue(this.#queue))
+      const here = this.#letters.length + this.#removed
+      if (here !== before || messageCount > 0) quietSince = Date.now()
+      before = here
+      // the reader before us may have taken some out for good
+      const isComplete = here >= this.#expected || Date.now() - quietSince > QUIET
+      if ((messageCount === 0 && isComplete) || this.#letters.length >= MOST_IN_HAND) return
+      if (Date.now() > end)
+        throw new JobportError('UNAVAILABLE', `only ${here} of ${this.#expected} dead letters came within ${SCAN_DEADLINE} ms`)
+      await pause(POLL)
+    }
+  }
+
+  newestFirst(): Letter[] {
+    const place = new Map(this.#letters.map((letter, index) => [letter, index]))
+    return this.#letters.toSorted(
+      (a, b) => b.dead.at - a.dead.at || compare(b.dead.letter, a.dead.letter) || place.get(b)! - place.get(a)!,
+    )
+  }
+
+  async remove(letter: Letter): Promise<void> {
+    const at = this.#letters.indexOf(letter)
+    if (at < 0) return
+    this.#channel.ack(letter.raw)
+    this.#letters.splice(at, 1)
+    this.#removed++
+    await within(CALL_DEADLINE, 'removing', this.#channel.prefetch(MOST_IN_HAND))
+  }
+
+  /** Puts back what is left. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    try {
+      if (this.#tag !== undefined) {
+        // at once: whoever sees no reader any more must see all letters
+        const cancelling = this.#channel.cancel(this.#tag)
+        this.#channel.nackAll(true)
+        await within(CALL_DEADLINE, 'putting back', cancelling)
+        this.#channel.nackAll(true)
+        await this.#settled()
+      }
+      await within(CALL_DEADLINE, 'closing a channel', this.#channel.close())
+    } catch {
+      // the broker puts them back by itself
+    }
+  }
+
+  /** Until then a count would miss some. */
+  async #settled(): Promise<void> {
+    const end = Date.now() + SETTLED_DEADLINE
+    while (Date.now() < end) {
+      const { messageCount } = await within(CALL_DEADLINE, 'putting back', this.#channel.checkQueue(this.#queue))
+      if (messageCount >= this.#letters.length) return
+      await pause(POLL)
+    }
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

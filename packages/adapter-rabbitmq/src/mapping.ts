@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto'
+import {
+  ENVELOPE_VERSION,
+  JobportError,
+  readMessage,
+  toJobError,
+  unreadable,
+  type DeadReason,
+  type JobError,
+  type Message,
+} from '@jobport/core/driver'
+import type { Message as NativeMessage, Options } from 'amqplib'
+import type { Wire } from './publisher.ts'
+
+/** A job that another client put here without an id gets one, which the copy for its next run keeps. */
+const ANONYMOUS = 'amqp-'
+const HIGHEST_PRIORITY = 9
+/** amqplib refuses header tables beyond 64 KiB. */
+const MOST_HEADERS = 60_000
+const OWN = /^jobport(-|$)/
+/** What is written anew on every copy. */
+const MARK = /^jobport-(copy|attempt|crashes|epoch|seen|first|from|reason|error|dead-at|letter)$/
+const NAME = /^[a-z0-9-]{1,64}$/
+
+/** The dead letter that a life was redriven from. */
+export interface Origin {
+  readonly uid: string
+  readonly letter: string
+}
+
+/** What travels with a message beside the job. */
+export interface Travel {
+  /** The run that this message is for. */
+  readonly attempt: number
+  /** Crashes of runs whose messages are gone. */
+  readonly crashes: number
+  /** Of a job that the ledger knows. */
+  readonly ledger?: { readonly epoch: string; readonly seen: number; readonly first: boolean; readonly from?: Origin }
+}
+
+/** Why a job is dead; on messages in the dead letters. */
+export interface DeadNote {
+  readonly reason: DeadReason
+  readonly error: JobError
+  /** Epoch ms. */
+  readonly at: number
+  /** Names this dead letter; later ones sort after earlier ones. */
+  readonly letter: string
+}
+
+/** Read from a message; `invalid` if it is no job. */
+export interface Reading {
+  readonly message: Message
+  readonly travel: Travel
+  readonly copy: string
+  /** It has no id of its own that a redelivery would show again. */
+  readonly anonymous: boolean
+  readonly dead?: DeadNote
+  readonly invalid?: JobError
+}
+
+/** A caller's id. One that core made is the uid as well. */
+export function hasGivenId({ id, uid }: Message): boolean {
+  return id !== uid
+}
+
+/** How a job looks on the wire: its data is the body, its name the type, its uid the message id. */
+export function toWire(message: Message, travel: Travel): Wire {
+  const { uid, name, data, headers, priority = 0, ...policy } = message
+  const copy = newToken()
+  const properties: Options.Publish = {
+    messageId: uid,
+    type: name,
+    contentType: 'application/json',
+    timestamp: Math.floor(message.addedAt / 1_000),
+    priority: HIGHEST_PRIORITY - priority,
+    headers: { ...escaped(headers), jobport: JSON.stringify(policy), ...marksOf(copy, travel) },
+  }
+  return { content: Buffer.from(JSON.stringify(data)), properties, copy }
+}
+
+/** The same bytes under a new token: also of what cannot be read, or was written by a newer version. */
+export function copyOf({ content, properties }: NativeMessage, { message }: Reading, travel: Travel, dead?: DeadNote): Wire {
+  const copy = newToken()
+  const kept = Object.entries((properties.headers ?? {}) as Record<string, unknown>).filter(
+    ([name]) => !name.startsWith('x-') && !MARK.test(name),
+  )
+  const { version, id, uid, addedAt, attempts } = message
+  const headers: Record<string, unknown> = {
+    jobport: JSON.stringify({ version, id, addedAt, attempts }),
+    ...Object.fromEntries(kept),
+    ...marksOf(copy, travel),
+    ...(dead && { 'jobport-reason': dead.reason, 'jobport-dead-at': dead.at, 'jobport-letter': dead.letter }),
+  }
+  if (dead) headers['jobport-error'] = JSON.stringify(fitting(dead.error, MOST_HEADERS - JSON.stringify(headers).length))
+  const { type, priority, timestamp, contentType } = properties as Options.Publish
+  const own = {
+    ...(type !== undefined && { type }),
+    ...(priority !== undefined && { priority }),
+    ...(timestamp !== undefined && { timestamp }),
+  }
+  return { content, copy, properties: { ...own, messageId: uid, ...(contentType !== undefined && { contentType }), headers } }
+}
+
+/** Names a physical message, a run, a life. */
+export function newToken(): string {
+  return randomBytes(9).toString('base64url')
+}
+
+function marksOf(copy: string, { attempt, crashes, ledger }: Travel): Record<string, unknown> {
+  return {
+    'jobport-copy': copy,
+    'jobport-attempt': attempt,
+    ...(crashes > 0 && { 'jobport-crashes': crashes }),
+    ...(ledger && {
+      'jobport-epoch': ledger.epoch,
+      'jobport-seen': ledger.seen,
+      ...(ledger.first && { 'jobport-first': true }),
+      ...(ledger.from && { 'jobport-from': JSON.stringify(ledger.from) }),
+    }),
+  }
+}
+
+/** Reads our messages, and those of plain AMQP producers: JSON with a type, and a message id if it is to have one. */
+export function fromWire({ content, properties }: NativeMessage): Reading {
+  const headers = (properties.headers ?? {}) as Record<string, unknown>
+  const given = properties.messageId as unknown
+  const anonymous = typeof given !== 'string' || given === ''
+  const uid = anonymous ? `${ANONYMOUS}${randomBytes(9).toString('base64url')}` : given
+  const mark = headers['jobport-copy']
+  const rest = { copy: typeof mark === 'string' ? mark : uid, anonymous, travel: readTravel(headers), ...readDead(headers) }
+  try {
+    const policy =
+      typeof headers['jobport'] === 'string' ? (JSON.parse(headers['jobport']) as Record<string, unknown>) : undefined
+    const priority = policy ? HIGHEST_PRIORITY - Number(properties.priority ?? HIGHEST_PRIORITY) : 0
+    const message = readMessage({
+      version: ENVELOPE_VERSION,
+      id: uid,
+      addedAt: typeof properties.timestamp === 'number' ? properties.timestamp * 1_000 : Date.now(),
+      ...policy,
+      uid,
+      name: properties.type as unknown,
+      data: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(content)) as unknown,
+      headers: unescaped(headers),
+      ...(priority > 0 && { priority }),
+    })
+    return { message, ...rest }
+  } catch (error) {
+    return { ...rest, ...unread(uid, properties.type, content, error as Error) }
+  }
+}
+
+/** An adequate dead letter also of what the broker itself has moved there. */
+export function deadNoteOf({ dead }: Reading, { properties }: NativeMessage): DeadNote {
+  if (dead) return dead
+  const [death] = properties.headers?.['x-death'] ?? []
+  const at = (death?.time.value ?? 0) * 1_000
+  const error = { name: 'Error', message: `moved here by the broker: ${String(death?.reason ?? 'by another client')}` }
+  return { reason: 'unknown', error, at, letter: '' }
+}
+
+/** Sorts by time, also within one millisecond of one process. */
+export function newLetter(now: number): string {
+  last = Math.max(now, Math.floor(last) === now ? last + 0.001 : now)
+  return `${last.toFixed(3).padStart(18, '0')}-${randomBytes(6).toString('base64url')}`
+}
+let last = 0
+
+function unread(uid: string, name: unknown, content: Buffer, error: Error): Pick<Reading, 'message' | 'invalid'> {
+  const message = unreadable(uid, content.toString('utf8').replaceAll('\0', '\uFFFD').toWellFormed())
+  const invalid = error instanceof JobportError ? error : new JobportError('INVALID_MESSAGE', `message ${uid}: ${error.message}`)
+  return { message: typeof name === 'string' && name !== '' ? { ...message, name } : message, invalid: toJobError(invalid) }
+}
+
+function readTravel(headers: Record<string, unknown>): Travel {
+  const { 'jobport-epoch': epoch, 'jobport-seen': seen } = headers
+  const from = readFrom(headers['jobport-from'])
+  return {
+    attempt: Math.max(1, whole(headers['jobport-attempt'], 1)),
+    crashes: whole(headers['jobport-crashes'], 0),
+    ...(typeof epoch === 'string' && {
+      ledger: { epoch, seen: whole(seen, 0), first: headers['jobport-first'] === true, ...(from && { from }) },
+    }),
+  }
+}
+
+function readFrom(text: unknown): Origin | undefined {
+  if (typeof text !== 'string') return undefined
+  try {
+    const { uid, letter } = JSON.parse(text) as Record<string, unknown>
+    return typeof uid === 'string' && typeof letter === 'string' ? { uid, letter } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function readDead(headers: Record<string, unknown>): { dead: DeadNote } | undefined {
+  const { 'jobport-reason': reason, 'jobport-letter': letter } = headers
+  if (typeof reason !== 'string' || typeof letter !== 'string') return undefined
+  return {
+    dead: {
+      reason: reason as DeadReason,
+      letter,
+      at: whole(headers['jobport-dead-at'], 0),
+      error: readError(headers['jobport-error']),
+    },
+  }
+}
+
+function readError(text: unknown): JobError {
+  try {
+    return toJobError(JSON.parse(String(text)) as Error)
+  } catch {
+    return { name: 'Error', message: String(text) }
+  }
+}
+
+/** RabbitMQ acts on headers that begin with x-: those of users are carried under another name. */
+function escaped(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.startsWith('x-') ? `jobport-h-${name}` : name, value]),
+  )
+}
+
+function unescaped(headers: Record<string, unknown>): Record<string, string> {
+  const users = Object.entries(headers).flatMap(([name, value]): [string, string][] => {
+    if (typeof value !== 'string') return []
+    if (name.startsWith('jobport-h-')) return [[name.slice('jobport-h-'.length), value]]
+    return NAME.test(name) && !OWN.test(name) && !name.startsWith('x-') ? [[name, value]] : []
+  })
+  return Object.fromEntries(users)
+}
+
+function fitting({ stack, ...error }: JobError, room: number): JobError {
+  const left = room - JSON.stringify(error).length - 100
+  return stack !== undefined && left > 0 ? { ...error, stack: stack.slice(0, Math.floor(left / 2)) } : error
+}
+
+function whole(value: unknown, otherwise: number): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : otherwise
+}

@@ -1,0 +1,69 @@
+import { JobportError } from '@jobport/core/driver'
+import { isMissing } from './faults.ts'
+import type { Publisher, Sent, Wire } from './publisher.ts'
+import type { Topology } from './topology.ts'
+
+/** A queue can vanish, and is then declared anew. */
+const TRIES = 3
+const COPY_DEADLINE = 10_000
+
+/** Brings messages to where they belong, declaring it where it is missing. */
+export class Post {
+  readonly #publisher: Publisher
+  readonly #topology: Topology
+
+  constructor(publisher: Publisher, topology: Topology) {
+    this.#publisher = publisher
+    this.#topology = topology
+  }
+
+  /** Into the work queue after `delay` ms, counted from this call. Never rejects. */
+  async send(queue: string, wire: Wire, delay: number, signal?: AbortSignal): Promise<Exclude<Sent, { status: 'returned' }>> {
+    const since = Date.now()
+    for (let tries = 1; ; tries++) {
+      const sent = await this.#send(queue, wire, { delay, since }, signal)
+      // an exchange may have gone as well: the broker then closes the channel
+      if (sent.status !== 'stored') this.#topology.forget(queue)
+      if (sent.status !== 'returned') return sent
+      if (tries === TRIES)
+        return { status: 'rejected', error: new JobportError('REJECTED', `${queue}: the broker has no queue for it`) }
+    }
+  }
+
+  /** The same for a copy of a job in hand; `delay` counts from when it is stored. Rejects if it may not be. */
+  async forward(queue: string, wire: Wire, delay: number): Promise<void> {
+    const sent = await this.#send(queue, wire, { delay }, AbortSignal.timeout(COPY_DEADLINE))
+    if (sent.status !== 'stored') this.#topology.forget(queue)
+    confirmed(sent)
+  }
+
+  /** Into the dead letters. Rejects if it may not be stored. */
+  async bury(queue: string, wire: Wire): Promise<void> {
+    const { failed } = this.#topology.names(queue)
+    await this.#topology.ensure(queue)
+    const sent = await this.#publisher.send({ exchange: '', key: failed }, wire, AbortSignal.timeout(COPY_DEADLINE))
+    if (sent.status === 'returned') this.#topology.forget(queue)
+    confirmed(sent)
+  }
+
+  async #send(
+    queue: string,
+    wire: Wire,
+    { delay, since }: { delay: number; since?: number },
+    signal?: AbortSignal,
+  ): Promise<Sent> {
+    try {
+      return await this.#publisher.send(await this.#topology.route(queue, delay, since), wire, signal)
+    } catch (error) {
+      const { cause } = error as JobportError
+      return cause !== undefined && isMissing(cause)
+        ? { status: 'returned' }
+        : { status: 'rejected', error: error as JobportError }
+    }
+  }
+}
+
+function confirmed(sent: Sent): void {
+  if (sent.status === 'stored') return
+  throw sent.status === 'returned' ? new JobportError('UNAVAILABLE', 'the queue has gone') : sent.error
+}

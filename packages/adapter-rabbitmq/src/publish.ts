@@ -1,0 +1,107 @@
+import { JobportError, type Message, type PublishResult } from '@jobport/core/driver'
+import { claimOf } from './lease.ts'
+import { hasGivenId, toWire, type Origin } from './mapping.ts'
+import type { LedgerApi } from './ledger/api.ts'
+import type { Ledgers } from './ledgers.ts'
+import type { Post } from './post.ts'
+
+export interface Publishing {
+  readonly post: Post
+  readonly ledgers: Ledgers
+  /** Every job goes through the ledger. */
+  readonly all: boolean
+}
+
+/** Sent at once, in order, before the first answer is waited for. */
+const BATCH = 500
+
+export async function publish(
+  via: Publishing,
+  queue: string,
+  messages: readonly Message[],
+  signal: AbortSignal,
+): Promise<PublishResult[]> {
+  const results: PublishResult[] = []
+  for (let from = 0; from < messages.length; from += BATCH) {
+    const batch = messages.slice(from, from + BATCH)
+    results.push(...(signal.aborted ? batch.map(() => neverSent(signal)) : await addAll(via, queue, batch, signal)))
+  }
+  return results
+}
+
+/** Two of the same id go one after the other, so that the first of them wins. */
+async function addAll(
+  via: Publishing,
+  queue: string,
+  messages: readonly Message[],
+  signal: AbortSignal,
+): Promise<PublishResult[]> {
+  const before = new Map<string, Promise<PublishResult>>()
+  const adding = messages.map((message) => {
+    const earlier = before.get(message.id)
+    const added = earlier ? earlier.then(() => add(via, queue, message, signal)) : add(via, queue, message, signal)
+    before.set(message.id, added)
+    return added
+  })
+  return Promise.all(adding)
+}
+
+/** Never rejects. */
+async function add(
+  { post, ledgers, all }: Publishing,
+  queue: string,
+  message: Message,
+  signal: AbortSignal,
+): Promise<PublishResult> {
+  if (!all && !hasGivenId(message)) {
+    const sent = await post.send(queue, toWire(message, { attempt: 1, crashes: 0 }), message.delay ?? 0, signal)
+    return sent.status === 'stored' ? { status: 'added' } : sent
+  }
+  let ledger: LedgerApi
+  try {
+    ledger = await ledgers.of(queue)
+    const holder = hasGivenId(message) ? await ledger.taken(message.id, { signal }) : undefined
+    if (holder !== undefined && holder !== message.uid) return { status: 'duplicate', uid: holder }
+  } catch (error) {
+    return { status: 'rejected', error: unavailable(error as Error) }
+  }
+  const result = await record({ post, ledger }, queue, message, { signal })
+  return result === 'missing' ? { status: 'rejected', error: new JobportError('REJECTED', 'the ledger refused it') } : result
+}
+
+/** The message first, then the claim: a producer that is killed between them leaves no id taken without a job. Never rejects. */
+export async function record(
+  { post, ledger }: { post: Post; ledger: LedgerApi },
+  queue: string,
+  message: Message,
+  { signal, from }: { readonly signal?: AbortSignal; readonly from?: Origin },
+): Promise<PublishResult | 'missing'> {
+  const travel = {
+    attempt: 1,
+    crashes: 0,
+    ledger: { epoch: ledger.epoch, seen: ledger.seen, first: true, ...(from && { from }) },
+  }
+  const wire = toWire(message, travel)
+  const sent = await post.send(queue, wire, message.delay ?? 0, signal)
+  if (sent.status !== 'stored') return sent
+  try {
+    const answer = await ledger.append(
+      { type: 'claim', ...claimOf({ message, copy: wire.copy, travel }) },
+      signal ? { signal } : {},
+    )
+    if (answer.status === 'missing') return 'missing'
+    return answer.status === 'duplicate' ? { status: 'duplicate', uid: answer.uid } : { status: 'added' }
+  } catch (error) {
+    return { status: 'unknown', error: error as JobportError }
+  }
+}
+
+/** Nothing was published yet, whatever became of the question. */
+function unavailable(error: Error): JobportError {
+  if (error instanceof JobportError && error.code !== 'UNCONFIRMED') return error
+  return new JobportError('UNAVAILABLE', `the ledger did not answer: ${error.message}`, { cause: error })
+}
+
+function neverSent(signal: AbortSignal): PublishResult {
+  return { status: 'rejected', error: new JobportError('UNAVAILABLE', 'not sent in time', { cause: signal.reason }) }
+}

@@ -1,0 +1,141 @@
+import type { Channel, ConsumeMessage } from 'amqplib'
+import { within } from './deadline.ts'
+import { join, type Member } from './control.ts'
+import type { Link } from './link.ts'
+import type { Names } from './names.ts'
+import type { Publisher } from './publisher.ts'
+
+export interface SessionOptions {
+  readonly names: Names
+  readonly prefetch: number
+  readonly quorum: boolean
+  readonly publisher: Publisher
+  readonly member: Member
+  readonly onMessage: (message: ConsumeMessage) => void
+}
+
+/** The longest that a job may run: RabbitMQ takes a job back from a consumer that holds it for longer, ms. */
+const CONSUMER_TIMEOUT = 30 * 86_400_000
+const CALL_DEADLINE = 5_000
+const CLOSE_DEADLINE = 1_000
+
+/** One life of a subscription, on channels of its own. What it delivered can be settled on it only, and is lost with it. */
+export class Session {
+  /** Resolves once it is over, whoever ended it. */
+  readonly ended: Promise<void>
+  readonly #options: SessionOptions
+  readonly #end: () => void
+  #work: Channel | undefined
+  #control: Channel | undefined
+  #tag: string | undefined
+  #isOver = false
+  #barrier: Promise<void> | undefined
+  #nextBarrier: Promise<void> | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.ended = promise
+    this.#end = resolve
+  }
+
+  get isOpen(): boolean {
+    return this.#work !== undefined && !this.#isOver
+  }
+
+  /** Makes the worker known. Rejects if that fails, and is then over. */
+  async open(link: Link): Promise<void> {
+    const { names, prefetch, publisher, member } = this.#options
+    try {
+      this.#control = this.#watched(await link.channel())
+      this.#work = this.#watched(await link.channel())
+      await join(this.#control, names, publisher, member)
+      await within(CALL_DEADLINE, 'consuming', this.#work.prefetch(prefetch))
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  async subscribe(): Promise<void> {
+    const work = this.#work
+    if (!work || this.#tag !== undefined) return
+    const { names, quorum, onMessage } = this.#options
+    const receive = (message: ConsumeMessage | null): void => {
+      if (message) onMessage(message)
+      // the broker has ended the subscription and takes back what is out
+      else void this.close()
+    }
+    const consuming = work.consume(names.work, receive, quorum ? { arguments: { 'x-consumer-timeout': CONSUMER_TIMEOUT } } : {})
+    const { consumerTag } = await within(CALL_DEADLINE, 'consuming', consuming)
+    this.#tag = consumerTag
+  }
+
+  /** Nothing is delivered once it resolved. */
+  async unsubscribe(): Promise<void> {
+    const tag = this.#tag
+    this.#tag = undefined
+    if (tag !== undefined && this.isOpen) await within(CALL_DEADLINE, 'ending a subscription', this.#work!.cancel(tag))
+  }
+
+  /** Both throw once the session is over, and resolve when the broker has read them. */
+  async ack(message: ConsumeMessage): Promise<void> {
+    this.#work!.ack(message)
+    await this.flush()
+  }
+
+  async requeue(message: ConsumeMessage): Promise<void> {
+    this.#work!.nack(message, false, true)
+    await this.flush()
+  }
+
+  /** Resolves once the broker has read all that was sent before; calls at the same time share a round trip. */
+  flush(): Promise<void> {
+    if (!this.#barrier) return this.#ping()
+    this.#nextBarrier ??= this.#barrier.then(() => {
+      this.#nextBarrier = undefined
+      return this.#ping()
+    })
+    return this.#nextBarrier
+  }
+
+  /** Rejects if the broker does not answer, or no longer has the queue. */
+  async pulse(): Promise<void> {
+    if (this.isOpen) await within(CALL_DEADLINE, 'looking at the queue', this.#work!.checkQueue(this.#options.names.work))
+  }
+
+  /** Ends it; whatever is unsettled goes back, as a crash. */
+  async close(): Promise<void> {
+    if (this.#isOver) return
+    this.#over()
+    const channels = [this.#work, this.#control].filter((channel) => channel !== undefined)
+    const closing = Promise.all(
+      channels.map((channel) =>
+        Promise.resolve()
+          .then(() => channel.close())
+          .catch(() => {}),
+      ),
+    )
+    await within(CLOSE_DEADLINE, 'closing channels', closing).catch(() => {})
+  }
+
+  #ping(): Promise<void> {
+    const barrier: Promise<void> = this.#work!.prefetch(this.#options.prefetch)
+      .then(() => {})
+      .finally(() => {
+        if (this.#barrier === barrier) this.#barrier = undefined
+      })
+    this.#barrier = barrier
+    return barrier
+  }
+
+  #watched(channel: Channel): Channel {
+    channel.once('close', () => void this.close())
+    return channel
+  }
+
+  #over(): void {
+    this.#isOver = true
+    this.#end()
+  }
+}

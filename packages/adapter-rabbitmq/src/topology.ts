@@ -1,0 +1,253 @@
+import { JobportError } from '@jobport/core/driver'
+import { isForeign } from './faults.ts'
+import { LEVELS, namesOf, type DelayNames, type Names } from './names.ts'
+import type { Channel } from 'amqplib'
+import type { Calls } from './calls.ts'
+import type { Settings } from './settings.ts'
+
+const DIGITS = 15
+/** What the chain of delays can hold, ms: 49.7 days. */
+export const LONGEST_DELAY: number = 16 ** LEVELS - 1
+
+/** Where to publish a message so that it arrives in the work queue, at once or after a delay. */
+export interface Route {
+  readonly exchange: string
+  readonly key: string
+}
+
+/**
+ * What a queue is made of on the broker, declared when first needed.
+ *
+ * A delay in ms is written with eight hexadecimal digits. For each digit other than 0 the message rests in a queue
+ * whose messages expire after digit × 16^level ms, from the highest level to the lowest, and then leaves the chain.
+ */
+export class Topology {
+  readonly #calls: Calls
+  readonly #settings: Settings
+  readonly #made = new Map<string, Promise<void>>()
+  readonly #ready = new Set<string>()
+
+  constructor(calls: Calls, settings: Settings) {
+    this.#calls = calls
+    this.#settings = settings
+  }
+
+  names(queue: string): Names {
+    const { prefix, delays } = this.#settings
+    return namesOf(prefix, queue, delays)
+  }
+
+  /** Work queue and dead letters. Rejects with `SERVER_UNSUITABLE` where others have queues of these names. */
+  async ensure(queue: string): Promise<void> {
+    await this.#once(`${queue} queue`, () => this.#declare(queue))
+  }
+
+  /** What workers and keepers of the queue talk through. */
+  async ensureControl(queue: string): Promise<void> {
+    const { control, members } = this.names(queue)
+    await this.#once(`${queue} control`, async () => {
+      await this.#do(`the control of ${queue}`, async (channel) => {
+        await channel.assertExchange(control, 'fanout', { durable: true })
+        await channel.assertQueue(members, { durable: true })
+      })
+    })
+  }
+
+  /**
+   * The way to the work queue, made if need be. Making it takes time: `delay` counts from `since` (epoch ms), or, if that
+   * is absent, from when it is there. Never shorter.
+   */
+  async route(queue: string, delay: number, since?: number): Promise<Route> {
+    await this.ensure(queue)
+    const names = this.names(queue)
+    for (let left = delay; ; ) {
+      const digits = digitsOf(left)
+      const top = digits.findIndex((digit) => digit > 0)
+      if (top < 0) return { exchange: '', key: names.work }
+      const steps = digits.flatMap((digit, i) => (digit > 0 ? [[LEVELS - 1 - i, digit] as const] : []))
+      const missing = steps.filter(([level, digit]) => !this.#ready.has(stepKey(queue, level, digit)))
+      if (missing.length === 0)
+        return { exchange: names.delays.exchange(LEVELS - 1 - top), key: [...digits, names.delays.address].join('.') }
+      await this.#ensureChain(queue)
+      await Promise.all(missing.map(([level, digit]) => this.#ensureStep(queue, level, digit)))
+      if (since !== undefined) left = since + delay - Date.now()
+    }
+  }
+
+  /** After a message came back or a queue was found missing: all is declared again when next needed. */
+  forget(queue: string): void {
+    for (const key of this.#made.keys()) {
+      if (!key.startsWith(`${queue} `)) continue
+      this.#made.delete(key)
+      this.#ready.delete(key)
+    }
+  }
+
+  /** Messages in the chain of `queue`; 0 for a shared chain, which does not tell whose they are. */
+  async delayed(queue: string): Promise<number> {
+    if (this.#settings.delays === 'shared') return 0
+    const names = await this.#steps(queue)
+    const found = await this.#calls.find(`counting the delays of ${queue}`, (channel) =>
+      Promise.all(names.map((name) => channel.checkQueue(name))),
+    )
+    return (found ?? []).reduce((sum, { messageCount }) => sum + messageCount, 0)
+  }
+
+  /** Empties the chain. Answers how many were in it. */
+  async purgeDelays(queue: string): Promise<number> {
+    if (this.#settings.delays === 'shared') return 0
+    const names = await this.#steps(queue)
+    const purged = await this.#calls.find(`purging the delays of ${queue}`, (channel) =>
+      Promise.all(names.map((name) => channel.purgeQueue(name))),
+    )
+    return (purged ?? []).reduce((sum, { messageCount }) => sum + messageCount, 0)
+  }
+
+  /** Removes all of it. */
+  async drop(queue: string): Promise<void> {
+    const { work, failed, ledger, control, members, paused, delays } = this.names(queue)
+    this.forget(queue)
+    await this.#calls.run(`dropping ${queue}`, async (channel) => {
+      const queues = [work, failed, ledger, members, paused]
+      await Promise.all([...queues.map((name) => channel.deleteQueue(name)), channel.deleteExchange(control)])
+    })
+    if (this.#settings.delays === 'queue') await this.#dropChain(queue, delays)
+    this.forget(queue)
+  }
+
+  async #dropChain(queue: string, delays: DelayNames): Promise<void> {
+    const steps = await this.#steps(queue)
+    for (let from = 0; from < steps.length; from += DIGITS) {
+      const some = steps.slice(from, from + DIGITS)
+      await this.#calls.run(`dropping ${queue}`, (channel) => Promise.all(some.map((name) => channel.deleteQueue(name))))
+    }
+    await this.#calls.run(`dropping ${queue}`, async (channel) => {
+      await Promise.all([delays.registry, delays.parking].map((name) => channel.deleteQueue(name)))
+      const exchanges = [...levels().map((level) => delays.exchange(level)), delays.out, delays.registry, delays.parking]
+      await Promise.all(exchanges.map((name) => channel.deleteExchange(name)))
+    })
+  }
+
+  /** The queues of the chain that exist. */
+  async #steps(queue: string): Promise<string[]> {
+    const { registry, queue: nameOf } = this.names(queue).delays
+    const all = levels().flatMap((level) => digits().map((digit) => nameOf(level, digit)))
+    const found = await this.#calls.bound(`looking at the delays of ${queue}`, registry, all)
+    return found ?? []
+  }
+
+  async #declare(queue: string): Promise<void> {
+    const { work, failed, delays } = this.names(queue)
+    const deadLetter = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': failed }
+    await this.#do(`queue ${queue}`, async (channel) => {
+      await channel.assertQueue(failed, { durable: true, arguments: this.#restArguments() })
+      await channel.assertQueue(work, {
+        durable: true,
+        arguments: { ...this.#restArguments(), ...deadLetter, ...this.#safely() },
+      })
+      await channel.assertExchange(delays.out, 'topic', { durable: true, alternateExchange: delays.parking })
+      await channel.bindQueue(work, delays.out, `#.${delays.address}`)
+      await channel.assertExchange(delays.registry, 'direct', { durable: true })
+    })
+  }
+
+  async #ensureChain(queue: string): Promise<void> {
+    const { delays } = this.names(queue)
+    await this.#once(`${queue} chain`, () =>
+      this.#do(`the delays of ${queue}`, async (channel) => {
+        await channel.assertExchange(delays.parking, 'fanout', { durable: true })
+        await channel.assertQueue(delays.parking, { durable: true, arguments: this.#quorum() })
+        await channel.bindQueue(delays.parking, delays.parking, '')
+        // takes what asks whether there is a queue, and keeps nothing
+        await channel.assertQueue(delays.registry, { durable: true, arguments: { 'x-queue-type': 'classic', 'x-max-length': 0 } })
+        const options = { durable: true, alternateExchange: delays.parking }
+        for (let level = 0; level < LEVELS; level++) {
+          const below = level === 0 ? delays.out : delays.exchange(level - 1)
+          await channel.assertExchange(delays.exchange(level), 'topic', options)
+          await channel.bindExchange(below, delays.exchange(level), pattern(level, 0))
+        }
+      }),
+    )
+  }
+
+  async #ensureStep(queue: string, level: number, digit: number): Promise<void> {
+    const { delays } = this.names(queue)
+    await this.#once(stepKey(queue, level, digit), () =>
+      this.#do(`the delays of ${queue}`, async (channel) => {
+        const name = delays.queue(level, digit)
+        const below = level === 0 ? delays.out : delays.exchange(level - 1)
+        const wait = { 'x-message-ttl': digit * 16 ** level, 'x-dead-letter-exchange': below }
+        await channel.assertQueue(name, { durable: true, arguments: { ...this.#quorum(), ...wait, ...AT_LEAST_ONCE } })
+        // before anything can get in
+        await channel.bindQueue(delays.registry, delays.registry, name)
+        await channel.bindQueue(name, delays.exchange(level), pattern(level, digit))
+      }),
+    )
+  }
+
+  async #do(what: string, call: (channel: Channel) => Promise<void>): Promise<void> {
+    try {
+      await this.#calls.run(`declaring ${what}`, call)
+    } catch (error) {
+      const { cause, message } = error as JobportError
+      if (!isForeign(cause)) throw error
+      throw new JobportError('SERVER_UNSUITABLE', `${message}; something else of that name stands on the broker`, { cause })
+    }
+  }
+
+  #once(key: string, make: () => Promise<void>): Promise<void> {
+    const made = this.#made.get(key)
+    if (made) return made
+    const making = make()
+    this.#made.set(key, making)
+    making.then(
+      () => this.#made.get(key) === making && this.#ready.add(key),
+      () => this.#made.get(key) === making && this.#made.delete(key),
+    )
+    return making
+  }
+
+  /** No limit of deliveries: core counts the crashes, and looking at dead letters hands them out too. */
+  #restArguments(): Record<string, unknown> {
+    return this.#settings.queueType === 'classic' ? { 'x-queue-type': 'classic' } : { ...this.#quorum(), 'x-delivery-limit': -1 }
+  }
+
+  #quorum(): Record<string, unknown> {
+    const { replicas } = this.#settings
+    return { 'x-queue-type': 'quorum', ...(replicas !== undefined && { 'x-quorum-initial-group-size': replicas }) }
+  }
+
+  #safely(): Record<string, unknown> {
+    return this.#settings.queueType === 'classic' ? {} : AT_LEAST_ONCE
+  }
+}
+
+/** Without it a killed broker loses what is on its way between two queues. */
+const AT_LEAST_ONCE = { 'x-dead-letter-strategy': 'at-least-once', 'x-overflow': 'reject-publish' }
+
+function stepKey(queue: string, level: number, digit: number): string {
+  return `${queue} step ${level} ${digit}`
+}
+
+/** Highest first. */
+function digitsOf(delay: number): number[] {
+  const ms = Math.min(Math.max(0, Math.ceil(delay)), LONGEST_DELAY)
+  return ms
+    .toString(16)
+    .padStart(LEVELS, '0')
+    .split('')
+    .map((digit) => parseInt(digit, 16))
+}
+
+function levels(): number[] {
+  return Array.from({ length: LEVELS }, (_, level) => level)
+}
+
+function digits(): number[] {
+  return Array.from({ length: DIGITS }, (_, i) => i + 1)
+}
+
+/** Matches keys whose digit at `level` is `digit`. */
+function pattern(level: number, digit: number): string {
+  return `${'*.'.repeat(LEVELS - 1 - level)}${digit}.#`
+}
