@@ -105,7 +105,10 @@ export class Client {
   }
 
   async #connect(): Promise<ServerInfo> {
-    const connection = await this.#ask(connect(toNative(this.settings)), 'connecting')
+    const connection = await connect(toNative(this.settings)).catch((error: unknown) => {
+      const told = toJobportError(error, 'connecting')
+      throw told.code === 'REJECTED' ? new JobportError('UNAVAILABLE', told.message, { cause: error }) : told
+    })
     try {
       const manager = await jetstreamManager(connection, { checkAPI: false, timeout: REQUEST_DEADLINE })
       const info = await this.#ask(

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Broker } from '@jobport/core'
-import { fromToken, Names, toToken } from '../dist/names.js'
+import { fromToken, Names, toToken } from '../src/names.ts'
 import { Trial } from './trial.ts'
 
 const HOSTILE = [
