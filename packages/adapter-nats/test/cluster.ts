@@ -1,0 +1,73 @@
+import { openBroker, type RunningBroker } from '@jobport/brokers'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import { freePort } from './certificates.ts'
+import { eventually } from './trial.ts'
+
+const SIZE = 3
+const ELECTION = 30_000
+
+/** Three servers on this machine that are one. */
+export class Cluster {
+  readonly #nodes: readonly RunningBroker[]
+
+  static async open(): Promise<Cluster> {
+    const ports: number[] = []
+    while (ports.length < SIZE) ports.push(await freePort())
+    const routes = `[${ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ')}]`
+    const node = (port: number, index: number): Promise<RunningBroker> =>
+      openBroker('nats', {
+        ways: ['local'],
+        settings: {
+          server_name: `node${index}`,
+          'cluster.name': 'jobport',
+          'cluster.listen': `127.0.0.1:${port}`,
+          'cluster.routes': routes,
+        },
+      })
+    const cluster = new Cluster(await Promise.all(ports.map(node)))
+    await cluster.#ready()
+    return cluster
+  }
+
+  private constructor(nodes: readonly RunningBroker[]) {
+    this.#nodes = nodes
+  }
+
+  get servers(): string[] {
+    return this.#nodes.map(({ url }) => url.replace('nats://', ''))
+  }
+
+  get url(): string {
+    return `nats://${this.servers.join(',')}`
+  }
+
+  /** The server that leads a stream. */
+  async leaderOf(stream: string): Promise<RunningBroker> {
+    const connection = await connect({ servers: this.servers })
+    try {
+      const { cluster } = await (await jetstreamManager(connection)).streams.info(stream)
+      return this.#nodes[Number(cluster!.leader!.slice('node'.length))]!
+    } finally {
+      await connection.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.close()))
+  }
+
+  /** Once they have chosen who leads them. */
+  async #ready(): Promise<void> {
+    const connection = await connect({ servers: this.servers })
+    const manager = await jetstreamManager(connection, { checkAPI: false })
+    const made = (): Promise<boolean> =>
+      manager.streams.add({ name: 'ready', subjects: ['ready'], num_replicas: SIZE }).then(
+        () => true,
+        () => false,
+      )
+    await eventually('the cluster', made, undefined, ELECTION)
+    await manager.streams.delete('ready')
+    await connection.close()
+  }
+}
