@@ -15,14 +15,12 @@ export async function newest(
   below: number,
 ): Promise<{ records: StoredRecord[]; more: boolean }> {
   const last = await records.last(filter)
-  if (!last) return { records: [], more: false }
-  const {
-    records: [first],
-  } = await records.page(filter, 1, 1)
+  const oldest = last && (await records.page(filter, 1, 1)).records[0]
+  if (!last || !oldest) return { records: [], more: false }
   const found: StoredRecord[] = []
   let end = Math.min(below, last.seq + 1)
-  for (let step = FIRST_STEP; found.length <= limit && first && end > first.seq; step *= GROWTH) {
-    const from = Math.max(first.seq, end - step)
+  for (let step = FIRST_STEP; found.length <= limit && end > oldest.seq; step *= GROWTH) {
+    const from = Math.max(oldest.seq, end - step)
     found.unshift(...(await between(records, filter, from, end)))
     end = from
   }

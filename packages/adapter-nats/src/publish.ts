@@ -49,41 +49,69 @@ async function prepare(
       return undefined
     } catch (error) {
       if (signal.aborted) return neverSent(signal.reason)
-      if (!isPassing(error)) return { status: 'rejected', error: toJobportError(error, 'publishing') }
+      if (!isPassing(error)) return failure('rejected', error)
       await pause(RETRY_PAUSE)
     }
   }
 }
 
+/** What the tries so far have told. */
+interface Attempt {
+  /** The sequence on which the id is free. */
+  expected: number
+  /** Why it may have been stored although nobody said so. */
+  doubt?: unknown
+}
+
 /** Never rejects. A repeat of its own is known by the `uid` that it finds. */
-async function add(message: Message, { records, topology, signal }: Publishing): Promise<PublishResult> {
+async function add(message: Message, publishing: Publishing): Promise<PublishResult> {
+  const { records, signal } = publishing
   const token = toToken(message.id)
   const of = records.names.any(token)
   const write = messageWrite(records.names, token, message, Date.now())
-  let expected = 0
-  let doubt: unknown
+  const attempt: Attempt = { expected: 0 }
   while (!signal.aborted) {
     try {
-      await records.write(write, { seq: expected, of })
+      await records.write(write, { seq: attempt.expected, of })
       return { status: 'added' }
     } catch (error) {
-      if (isRefusal(error, 'inFlight')) await pause(IN_FLIGHT_PAUSE)
-      else if (isRefusal(error, 'conflict')) {
-        const verdict = await judge(records, of, message.uid).catch((fault: unknown) => ((doubt ??= fault), undefined))
-        if (typeof verdict === 'object') return verdict
-        expected = verdict ?? expected
-      } else if (isUnheard(error)) {
-        topology.forget(records.names)
-        await pause(RETRY_PAUSE)
-        await topology.ensure(records.names, message.priority).catch(() => {})
-      } else if (isUnstored(error)) return { status: 'rejected', error: toJobportError(error, 'publishing') }
-      else {
-        doubt = error
-        await pause(RETRY_PAUSE)
-      }
+      const end = await react(error, attempt, message, publishing)
+      if (end) return end
     }
   }
-  return doubt === undefined ? neverSent(signal.reason) : { status: 'unknown', error: toJobportError(doubt, 'publishing') }
+  return attempt.doubt === undefined ? neverSent(signal.reason) : failure('unknown', attempt.doubt)
+}
+
+/** The end of the add, or `undefined` if it is to be tried again. */
+async function react(
+  fault: unknown,
+  attempt: Attempt,
+  message: Message,
+  { records, topology }: Publishing,
+): Promise<PublishResult | undefined> {
+  if (isRefusal(fault, 'conflict')) return resolveConflict(attempt, message, records)
+  if (isRefusal(fault, 'inFlight')) return pause(IN_FLIGHT_PAUSE)
+  if (!isUnheard(fault)) {
+    if (isUnstored(fault)) return failure(attempt.doubt === undefined ? 'rejected' : 'unknown', fault)
+    attempt.doubt = fault
+    return pause(RETRY_PAUSE)
+  }
+  topology.forget(records.names)
+  await pause(RETRY_PAUSE)
+  await topology.ensure(records.names, message.priority).catch(() => {})
+  return undefined
+}
+
+async function resolveConflict(attempt: Attempt, { id, uid }: Message, records: Records): Promise<PublishResult | undefined> {
+  try {
+    const verdict = await judge(records, records.names.any(toToken(id)), uid)
+    if (typeof verdict === 'object') return verdict
+    attempt.expected = verdict
+  } catch (error) {
+    attempt.doubt = error
+    await pause(RETRY_PAUSE)
+  }
+  return undefined
 }
 
 /** What the id's newest record means to an add: its answer, or the sequence on which the id is free. */
@@ -101,6 +129,10 @@ export function isTaken(record: StoredRecord): boolean {
   if (state === 'x') return !isFinal(record)
   if (state === 'c') return takenUntil(record) > Date.now()
   return state === 'w' || state === 'd'
+}
+
+function failure(status: 'rejected' | 'unknown', error: unknown): PublishResult {
+  return { status, error: toJobportError(error, 'publishing') }
 }
 
 function neverSent(cause: unknown): PublishResult {

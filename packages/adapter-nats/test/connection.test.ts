@@ -133,7 +133,7 @@ describe('NATS connections', function () {
       expect(error).to.include({ code })
       expect(inspect([error, error.stack, error.cause, trial.errors], { depth: 20, showHidden: true })).not.to.include(CANARY)
     }
-    for (const url of [`nats://known:${CANARY}%@x:1`, `nats://a:${CANARY}@`, `nats:/${CANARY}`, `nats://a:b@x?${'nope'}=1`]) {
+    for (const url of [`nats://known:${CANARY}%@x:1`, `nats://a:${CANARY}@`, `nats:/${CANARY}`, `nats://a:${CANARY}@x?nope=1`]) {
       expect(() => readSettings(url), url)
         .to.throw()
         .with.property('message')

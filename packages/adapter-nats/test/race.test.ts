@@ -98,9 +98,9 @@ describe('NATS, races', function () {
       await trial.worker(trial.broker(), ({ id }) => void ran.push(id), { concurrency: 10 })
       const accepted: string[] = []
       const failed: unknown[] = []
-      let stopped = false
+      const stopping = new AbortController()
       const produce = async (): Promise<void> => {
-        for (let i = 0; !stopped; i++) {
+        for (let i = 0; !stopping.signal.aborted; i++) {
           await queue.add('a', i, { id: `job-${i}` }).then(
             ({ id }) => accepted.push(id),
             (error: unknown) => failed.push(error),
@@ -120,7 +120,7 @@ describe('NATS, races', function () {
         RECOVERY,
       )
       expect(performance.now() - killed).to.be.below(RECOVERY)
-      stopped = true
+      stopping.abort()
       await producing
       await leader.start()
       await eventually(

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { openBroker } from '@jobport/brokers'
 import { NatsDriver } from '@jobport/adapter-nats'
 import { Broker } from '@jobport/core'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { jetstreamManager, type JetStreamManager, type StoredMsg } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 
 // node packages/adapter-nats/test/torture.ts [jobs]
@@ -17,6 +17,7 @@ const BLOW_EVERY = JOBS / 40
 const FREEZE = 2_500
 const DEADLINE = 300_000
 const NAME = 'torture'
+const PAGE = 1_000
 
 const server = await openBroker('nats', { own: true })
 const url = `${server.url}?ackWait=1500&keep=3600000`
@@ -113,24 +114,29 @@ async function endsOfAll(): Promise<Map<string, string[]>> {
   const manager = await jetstreamManager(connection)
   const ends = new Map<string, string[]>()
   for (const filter of [`jobport.${NAME}.c.*.*`, `jobport.${NAME}.f.*.*`]) {
-    for (let seq = 1; ; ) {
-      let found = 0
-      const batch = await manager.direct.getBatch(`jobport-${NAME}`, { seq, next_by_subj: filter, batch: 1_000 })
-      try {
-        for await (const record of batch) {
-          found += 1
-          seq = record.seq + 1
-          const [state = '', , id = ''] = record.subject.split('.').slice(-3)
-          ends.set(id, [...(ends.get(id) ?? []), state])
-        }
-      } catch {
-        // no more
+    for (let seq = 1, found = PAGE; found === PAGE; ) {
+      const records = await pageOf(manager, filter, seq)
+      found = records.length
+      seq = (records.at(-1)?.seq ?? 0) + 1
+      for (const { subject } of records) {
+        const [state = '', , id = ''] = subject.split('.').slice(-3)
+        ends.set(id, [...(ends.get(id) ?? []), state])
       }
-      if (found < 1_000) break
     }
   }
   await connection.close()
   return ends
+}
+
+async function pageOf(manager: JetStreamManager, filter: string, seq: number): Promise<StoredMsg[]> {
+  const records: StoredMsg[] = []
+  const batch = await manager.direct.getBatch(`jobport-${NAME}`, { seq, next_by_subj: filter, batch: PAGE })
+  try {
+    for await (const record of batch) records.push(record)
+  } catch {
+    // there are none
+  }
+  return records
 }
 
 function rate(ms: number): string {
