@@ -33,6 +33,8 @@ interface Open {
 /** One connection; it mends itself. */
 export class Client {
   readonly settings: Settings
+  /** Streams that are known to have several copies, whatever our own options say. */
+  readonly replicated: Set<string> = new Set()
   /** For writes of several records. */
   readonly batches: Gate = new Gate(BATCHES)
   #open: Open | undefined

@@ -117,7 +117,8 @@ export class Records {
 
   /** Of one copy any answer is right; of several only the leader's is. */
   async #get(query: Query): Promise<StoredRecord | undefined> {
-    return this.#client.settings.replicas > 1 ? this.#getFromLeader(query) : this.#getDirectly(query)
+    const { replicated, settings } = this.#client
+    return settings.replicas > 1 || replicated.has(this.names.stream) ? this.#getFromLeader(query) : this.#getDirectly(query)
   }
 
   async #getDirectly(query: Query): Promise<StoredRecord | undefined> {

@@ -119,6 +119,7 @@ export class Topology {
       throw new JobportError('SERVER_UNSUITABLE', `another stream takes ${names.all}: choose another 'prefix'`, { cause: error })
     })
     judge(info, names)
+    if (info.config.num_replicas > 1) this.#client.replicated.add(names.stream)
   }
 
   /** One that is there is left alone, but for what the options say: an update would end a pause. */
