@@ -78,7 +78,7 @@ export class NatsAdmin implements QueueAdmin {
     return this.#do(false, async () => {
       if (scope === 'live') return removeById(toToken(key), this.#records, this.#topology)
       const record = await this.#records.last(this.#names.dead(key))
-      return record !== undefined && this.#records.remove(record.seq)
+      return record !== undefined && record.data.length > 0 && this.#records.remove(record.seq)
     })
   }
 

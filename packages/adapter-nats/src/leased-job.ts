@@ -1,8 +1,9 @@
 import { JobportError, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isPassing, isRefusal, toJobportError } from './faults.ts'
-import { BY, completedWrite, deadWrite, header, isFinal, liveWrite, read, type Reading, type State } from './mapping.ts'
+import { BY, completedWrite, deadWrite, header, isFinal, liveWrite, read, uidOf, type Reading, type State } from './mapping.ts'
 import { arrivalOf, type Arrival } from './pulls.ts'
+import { removeStray } from './removal.ts'
 import type { Client } from './client.ts'
 import type { Expectation, Records, StoredRecord, Write } from './records.ts'
 import type { Msg } from '@nats-io/transport-node'
@@ -131,7 +132,12 @@ export class LeasedJob implements Delivery {
       // what came due while it was being removed is newer than its tombstone
       const removal = newest.seq === seq ? await this.#last(tombstone) : newest
       if (!removal) return true
-      if (removal.subject !== tombstone || isFinal(removal)) return false
+      if (
+        removal.subject === tombstone
+          ? isFinal(removal)
+          : !(await this.#persist(() => removeStray(removal, this.#holding.records)))
+      )
+        return false
       await pause(LOOK)
     }
     throw this.#leaseLost()
@@ -180,7 +186,9 @@ export class LeasedJob implements Delivery {
     const newest = await records.last(expected.of)
     if (newest && header(newest, BY) === by) return 'written'
     const { uid, token } = this.#reading
-    return newest?.subject === records.names.removed(uid, token) && !isFinal(newest) ? 'held up' : 'superseded'
+    if (newest?.seq === expected.seq) return 'held up'
+    if (newest?.subject === records.names.removed(uid, token)) return isFinal(newest) ? 'superseded' : 'held up'
+    return newest && uidOf(newest) !== uid && (await removeStray(newest, records)) ? 'held up' : 'superseded'
   }
 
   #plan(outcome: Outcome): Write {

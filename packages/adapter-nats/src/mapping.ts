@@ -132,6 +132,11 @@ export function isFinal(record: StoredRecord): boolean {
   return header(record, REMOVAL) === 'final'
 }
 
+/** Of a waiting one: whether its time has come just now. */
+export function isScheduled(record: StoredRecord): boolean {
+  return header(record, HEADERS.due) !== undefined
+}
+
 export function header({ headers }: StoredRecord, name: string): string | undefined {
   return headers?.get(name) || undefined
 }

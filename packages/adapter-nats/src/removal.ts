@@ -1,5 +1,5 @@
 import { isRefusal } from './faults.ts'
-import { isFinal, tombstoneWrite, uidOf } from './mapping.ts'
+import { isFinal, isScheduled, tombstoneWrite, uidOf } from './mapping.ts'
 import { placeOf, type Names } from './names.ts'
 import type { Records, StoredRecord } from './records.ts'
 import type { Topology } from './topology.ts'
@@ -64,6 +64,17 @@ export async function removeById(token: string, records: Records, topology: Topo
   return false
 }
 
+/**
+ * Removes a record that a schedule left behind when its job was removed at the very moment at which it came due: it is
+ * newer than whatever holds the id by now. Answers whether it was such a one.
+ */
+export async function removeStray(record: StoredRecord, records: Records): Promise<boolean> {
+  const { state, token } = placeOf(record.subject)
+  if (state !== 'w' || !isScheduled(record)) return false
+  const tombstone = await records.last(records.names.removed(uidOf(record), token))
+  return tombstone !== undefined && isFinal(tombstone) && records.remove(record.seq)
+}
+
 /** Its sequence; `undefined` if the record is not the id's newest any more. */
 async function intend(record: StoredRecord, records: Records): Promise<number | undefined> {
   const { names } = records
@@ -86,7 +97,7 @@ async function decide(
     return 'active'
   }
   const isDelayed = placeOf(record.subject).state === 'd'
-  // one that has just come due is a new record
+  // one that has just come due is a new record, which may also arrive after this
   if (isDelayed && !(await records.remove(record.seq))) {
     await records.remove(intent)
     return 'moved'
@@ -95,7 +106,10 @@ async function decide(
   const uid = uidOf(record)
   const decision = tombstoneWrite(records.names.removed(uid, token), uid, 'final', TTL)
   const decided = await unlessConflict(records.write(decision, { seq: intent, of: records.names.any(token) }))
-  if (decided === undefined && !isDelayed) return 'moved'
+  if (decided === undefined) {
+    await records.remove(intent)
+    return 'moved'
+  }
   if (!isDelayed) await records.remove(record.seq)
   return 'removed'
 }
