@@ -67,13 +67,13 @@ export class Letters {
     })
   }
 
-  purge(): Promise<number> {
-    return this.#next(async () => {
-      await this.#putBack()
-      await this.#settled()
-      const purged = await this.#calls.find(`purging ${this.#queue}`, (channel) => channel.purgeQueue(this.#queue))
-      return purged?.messageCount ?? 0
-    })
+  /** Takes all of them out for good, those in nobody else's hands, and answers which. */
+  async purge(): Promise<readonly Letter[]> {
+    const purged: Letter[] = []
+    for (let some: readonly Letter[]; ; purged.push(...some)) {
+      some = await this.read(async () => this.#look!.removeAll())
+      if (some.length < MOST_IN_HAND) return [...purged, ...some]
+    }
   }
 
   close(): Promise<void> {
@@ -193,6 +193,15 @@ class Look {
     this.#letters.splice(at, 1)
     this.#removed++
     await within(CALL_DEADLINE, 'removing', this.#channel.prefetch(MOST_IN_HAND))
+  }
+
+  async removeAll(): Promise<readonly Letter[]> {
+    const all = this.#letters.splice(0)
+    if (all.length === 0) return all
+    this.#channel.ack(all.at(-1)!.raw, true)
+    this.#removed += all.length
+    await within(CALL_DEADLINE, 'removing', this.#channel.prefetch(MOST_IN_HAND))
+    return all
   }
 
   /** Puts back what is left. */
