@@ -109,10 +109,11 @@ export class RabbitMQAdmin implements QueueAdmin {
       const answer = await ledger?.append({ type: 'purge' })
       return answer?.status === 'purged' ? answer.count : 0
     }
-    const buried = [...(ledger?.state.dead() ?? [])].filter(({ letter }) => letter !== undefined)
-    const count = await this.#options.letters.purge()
-    if (ledger) await Promise.all(buried.map(({ uid }) => ledger.append({ type: 'cleared', uid })))
-    return count
+    const purged = await this.#options.letters.purge()
+    const valid = purged.filter((letter) => isValid(letter, ledger))
+    const recorded = valid.filter(isRecorded)
+    if (ledger) await Promise.all(recorded.map(({ reading }) => ledger.append({ type: 'cleared', uid: reading.message.uid })))
+    return valid.length
   }
 
   async redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'> {

@@ -31,6 +31,7 @@ export interface ConsumerOptions {
 const PULSE = 4_000
 const SHORTEST_WAIT = 100
 const LONGEST_WAIT = 1_000
+const REMOVAL = 1_000
 const START_DEADLINE = 4_800
 const RETURN_DEADLINE = 2_500
 
@@ -102,6 +103,8 @@ export class RabbitMQConsumer implements Consumer {
         await session.ended
         this.#lose(session)
         this.#options.topology.forget(this.#options.queue)
+        // the queue is being removed: to declare it amid that takes the broker's connection down
+        if (this.#options.link.isConnected) await pause(REMOVAL, undefined, { signal, ref: false }).catch(() => {})
         wait = SHORTEST_WAIT
       }
       if (signal.aborted || this.#stopped) return this.#retire()

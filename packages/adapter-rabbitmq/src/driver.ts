@@ -68,7 +68,7 @@ export class RabbitMQDriver implements Driver {
     this.#client = new Client(this.#settings)
     const { publishing, tending } = this.#client
     this.#calls = new Calls(tending)
-    this.#topology = new Topology(this.#calls, this.#settings)
+    this.#topology = new Topology(this.#calls, new Calls(publishing), this.#settings)
     this.#control = new Control(tending, this.#calls)
     this.#publisher = new Publisher(publishing)
     this.#post = new Post(this.#publisher, this.#topology)

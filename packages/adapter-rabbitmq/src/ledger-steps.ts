@@ -41,7 +41,7 @@ export class LedgerSteps implements Steps {
     const { status } = await this.#ledger.append({ type: 'end', uid, run: this.#run })
     const fate = this.#ledger.state.fate(uid)
     if (status !== 'ok' && !(fate?.kind === 'finished' && fate.run === this.#run)) throw this.#leaseLost()
-    await this.#ack()
+    this.#ack()
   }
 
   async again({ delay, attempt }: Extract<Outcome, { type: 'again' }>): Promise<void> {
@@ -62,7 +62,7 @@ export class LedgerSteps implements Steps {
     }
     const fate = this.#ledger.state.fate(uid)
     if (status !== 'ok' && !(fate?.kind === 'live' && fate.copy === copy)) throw this.#leaseLost()
-    await this.#ack()
+    this.#ack()
   }
 
   async release(): Promise<void> {
@@ -81,7 +81,7 @@ export class LedgerSteps implements Steps {
     const at = Date.now()
     this.#letter ??= { reason, error, at, letter: newLetter(at) }
     await this.#bury(this.#letter)
-    await this.#ack()
+    this.#ack()
   }
 
   /** Keeps the message until nobody runs the job, then hands it back. Never rejects. */
@@ -110,9 +110,10 @@ export class LedgerSteps implements Steps {
     return this.#next
   }
 
-  async #ack(): Promise<void> {
+  /** Not waited for: the ledger has said that the run is over, and a message that comes again is dropped. */
+  #ack(): void {
     const { session, raw } = this.#hand
-    await session.ack(raw)
+    void session.ack(raw).catch(() => {})
   }
 
   #leaseLost(): JobportError {

@@ -22,7 +22,7 @@ const SETTLED_DEADLINE = 1_000
 const CALL_DEADLINE = 5_000
 const POLL = 5
 /** Nothing comes any more. */
-const QUIET = 100
+const QUIET = 500
 /** How long it keeps the letters in hand after a look, in case there is another. */
 const IDLE = 20
 
@@ -47,7 +47,7 @@ export class Letters {
   count(): Promise<number> {
     return this.#next(async () => {
       await this.#putBack()
-      return this.#count()
+      return (await this.#settled()).count
     })
   }
 
@@ -67,13 +67,13 @@ export class Letters {
     })
   }
 
-  purge(): Promise<number> {
-    return this.#next(async () => {
-      await this.#putBack()
-      await this.#count()
-      const purged = await this.#calls.find(`purging ${this.#queue}`, (channel) => channel.purgeQueue(this.#queue))
-      return purged?.messageCount ?? 0
-    })
+  /** Takes all of them out for good, those in nobody else's hands, and answers which. */
+  async purge(): Promise<readonly Letter[]> {
+    const purged: Letter[] = []
+    for (let some: readonly Letter[]; ; purged.push(...some)) {
+      some = await this.read(async () => this.#look!.removeAll())
+      if (some.length < MOST_IN_HAND) return [...purged, ...some]
+    }
   }
 
   close(): Promise<void> {
@@ -87,13 +87,14 @@ export class Letters {
     await look?.close()
   }
 
-  /** Waits for whoever is reading to put them back. */
-  async #count(): Promise<number> {
-    const end = Date.now() + SETTLED_DEADLINE
+  /** Waits for whoever is reading to put them back; `readers`, if they do not in time. */
+  async #settled(): Promise<{ count: number; readers: number }> {
+    const end = Date.now() + TURN_DEADLINE
     for (;;) {
       const found = await this.#calls.find(`counting ${this.#queue}`, (channel) => channel.checkQueue(this.#queue))
-      if (!found || found.consumerCount === 0 || Date.now() > end) return found?.messageCount ?? 0
-      await pause(POLL)
+      const { messageCount: count = 0, consumerCount: readers = 0 } = found ?? {}
+      if (readers === 0 || Date.now() > end) return { count, readers }
+      await pause(POLL * (1 + Math.random()))
     }
   }
 
@@ -101,9 +102,9 @@ export class Letters {
   async #take(): Promise<Look> {
     const end = Date.now() + TURN_DEADLINE
     for (;;) {
-      const count = await this.#count()
+      const { count, readers } = await this.#settled()
       const look = new Look(await this.#link.channel(), this.#queue)
-      if (count === 0) {
+      if (count === 0 && readers === 0) {
         await look.close()
         return look
       }
@@ -114,7 +115,7 @@ export class Letters {
         await look.close()
         if (!/exclusive/i.test((error as Error).message) || Date.now() > end) throw error
       }
-      await pause(POLL * 4)
+      await pause(POLL * (1 + Math.random()))
     }
   }
 
@@ -192,6 +193,15 @@ class Look {
     this.#letters.splice(at, 1)
     this.#removed++
     await within(CALL_DEADLINE, 'removing', this.#channel.prefetch(MOST_IN_HAND))
+  }
+
+  async removeAll(): Promise<readonly Letter[]> {
+    const all = this.#letters.splice(0)
+    if (all.length === 0) return all
+    this.#channel.ack(all.at(-1)!.raw, true)
+    this.#removed += all.length
+    await within(CALL_DEADLINE, 'removing', this.#channel.prefetch(MOST_IN_HAND))
+    return all
   }
 
   /** Puts back what is left. */

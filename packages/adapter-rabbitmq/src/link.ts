@@ -91,8 +91,8 @@ export class Link {
     const [model, live] = [this.#model, this.#live]
     this.#model = undefined
     this.#live = undefined
-    // a broker that is frozen answers nothing, and the socket would keep the process
-    if (model) await within(CLOSE_DEADLINE, 'disconnecting', model.close()).catch(() => live && destroy(live))
+    if (model) await within(CLOSE_DEADLINE, 'disconnecting', model.close()).catch(() => {})
+    if (live) destroy(live)
   }
 
   #checkOpen(): void {
@@ -146,6 +146,7 @@ export class Link {
       this.#listener.up()
     })
     model.on('disconnect', (error) => {
+      if (this.#live) destroy(this.#live)
       this.#live = undefined
       this.#turn++
       this.#listener.down(toJobportError(error, `the connection to ${this.#place()}`))
@@ -173,7 +174,7 @@ export class Link {
   }
 }
 
-/** amqplib has no way to end a connection without the broker's consent. */
+/** amqplib ends its side only, and waits for the other: one that is frozen would keep the socket open. */
 function destroy({ connection }: ChannelModel): void {
   const { stream } = connection as unknown as { readonly stream: Duplex }
   stream.destroy(new Error('closed'))

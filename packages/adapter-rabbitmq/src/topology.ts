@@ -23,12 +23,15 @@ export interface Route {
  */
 export class Topology {
   readonly #calls: Calls
+  readonly #probes: Calls
   readonly #settings: Settings
   readonly #made = new Map<string, Promise<void>>()
   readonly #ready = new Set<string>()
 
-  constructor(calls: Calls, settings: Settings) {
+  /** `probes` publish, and so go over the connection that the broker may stop reading from. */
+  constructor(calls: Calls, probes: Calls, settings: Settings) {
     this.#calls = calls
+    this.#probes = probes
     this.#settings = settings
   }
 
@@ -116,7 +119,7 @@ export class Topology {
   }
 
   async #dropChain(queue: string, delays: DelayNames): Promise<void> {
-    const steps = await this.#steps(queue)
+    const steps = await this.#steps(queue).catch(() => stepsOf(delays.queue))
     for (let from = 0; from < steps.length; from += DIGITS) {
       const some = steps.slice(from, from + DIGITS)
       await this.#calls.run(`dropping ${queue}`, (channel) => Promise.all(some.map((name) => channel.deleteQueue(name))))
@@ -131,8 +134,8 @@ export class Topology {
   /** The queues of the chain that exist. */
   async #steps(queue: string): Promise<string[]> {
     const { registry, queue: nameOf } = this.names(queue).delays
-    const all = levels().flatMap((level) => digits().map((digit) => nameOf(level, digit)))
-    const found = await this.#calls.bound(`looking at the delays of ${queue}`, registry, all)
+    const all = stepsOf(nameOf)
+    const found = await this.#probes.bound(`looking at the delays of ${queue}`, registry, all)
     return found ?? []
   }
 
@@ -224,6 +227,11 @@ export class Topology {
 
 /** Without it a killed broker loses what is on its way between two queues. */
 const AT_LEAST_ONCE = { 'x-dead-letter-strategy': 'at-least-once', 'x-overflow': 'reject-publish' }
+
+/** All that there can be. */
+function stepsOf(nameOf: DelayNames['queue']): string[] {
+  return levels().flatMap((level) => digits().map((digit) => nameOf(level, digit)))
+}
 
 function stepKey(queue: string, level: number, digit: number): string {
   return `${queue} step ${level} ${digit}`

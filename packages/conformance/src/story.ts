@@ -42,7 +42,7 @@ export class Story {
 
   /** For the history checker. */
   history(): HistoryEvent[] {
-    return this.entries.flatMap(({ event, uid, at, retryIn }): HistoryEvent[] => {
+    return causal(this.entries).flatMap(({ event, uid, at, retryIn }): HistoryEvent[] => {
       if (event === 'active') return [{ type: 'started', uid, at }]
       if (event === 'failed') return retryIn === null ? [] : [{ type: 'failed', uid }]
       return event === 'stalled' ? [] : [{ type: event, uid }]
@@ -59,4 +59,19 @@ export class Story {
   #add(event: Entry['event'], { id, uid, name, attempt, crashes }: Job, rest: Partial<Entry> = {}): void {
     this.entries.push({ event, id, uid, name, attempt, crashes, at: Date.now(), ...rest })
   }
+}
+
+/**
+ * A run's number moves by the settlement of the run before it and by nothing else, so that came first, although another
+ * worker may tell of its start before the first one tells of its failure.
+ */
+function causal(entries: readonly Entry[]): Entry[] {
+  const ordered: Entry[] = []
+  for (const entry of entries) {
+    const next = ordered.findIndex(
+      ({ event, uid, attempt }) => event === 'active' && uid === entry.uid && attempt === entry.attempt + 1,
+    )
+    ordered.splice(entry.event === 'failed' && next >= 0 ? next : ordered.length, 0, entry)
+  }
+  return ordered
 }
