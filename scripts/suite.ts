@@ -64,12 +64,16 @@ async function withBrokers(names: Set<BrokerName>, run: (urls: Record<string, st
   }
 }
 
+/** As many at once as there are processors; the first shows its report as it goes, each other in one piece at its end. */
 async function runLanes(chosen: readonly Lane[], flags: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally[]> {
-  const run = ({ files }: Lane, hold: boolean): Promise<Tally> =>
-    runMocha([...flags, ...files], { env, signal: interrupted.signal, hold })
-  if (availableParallelism() > 1) return Promise.all(chosen.map((lane, index) => run(lane, index < chosen.length - 1)))
+  const left = chosen.map(({ files }, index) => ({ files, hold: index > 0 && availableParallelism() > 1 }))
   const tallies: Tally[] = []
-  for (const lane of chosen) tallies.push(await run(lane, false))
+  const runner = async (): Promise<void> => {
+    for (let lane = left.shift(); lane; lane = left.shift()) {
+      tallies.push(await runMocha([...flags, ...lane.files], { env, signal: interrupted.signal, hold: lane.hold }))
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, runner))
   return tallies
 }
 

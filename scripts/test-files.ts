@@ -16,7 +16,7 @@ const UNCERTIFIED: ReadonlySet<string> = new Set(['rabbitmq'])
 
 export type BrokerName = 'redis' | 'postgres' | 'rabbitmq' | 'nats'
 
-/** Files that run in one process, one after the other; lanes run side by side. */
+/** Files that run in one process, one after the other; lanes run beside each other. */
 export interface Lane {
   readonly name: string
   readonly files: readonly string[]
@@ -38,22 +38,30 @@ function certified(known: readonly string[]): string[] {
   return known.filter((name) => !UNCERTIFIED.has(name))
 }
 
-/** Splits `chosen`, or else all test files of `adapters`, by whether they need a running broker. */
+/**
+ * Splits `chosen`, or else all test files of `adapters`: those of an adapter that needs a broker by adapter, the rest by
+ * whether they need one. The longest come first.
+ */
 export function lanes(adapters: readonly string[], chosen: readonly string[]): Lane[] {
   const files = chosen.length > 0 ? chosen.map((file) => relative('.', file)) : globSync(PATTERNS).toSorted()
   const allowed = files.filter((file) => chosen.length > 0 || belongs(file, adapters))
+  const groups = Map.groupBy(allowed, (file) => (needsBroker(file) ? (adapterOf(file) ?? 'on brokers') : 'alone'))
   const brokers = [...new Set(adapters.flatMap((name) => ADAPTERS[name] ?? []))]
-  return [
-    { name: 'alone', files: allowed.filter((file) => !needsBroker(file)), brokers: [] },
-    { name: 'on brokers', files: allowed.filter(needsBroker), brokers },
-  ].filter(({ files }) => files.length > 0)
+  return [...Object.keys(ADAPTERS), 'on brokers', 'alone'].flatMap((name) => {
+    const group = groups.get(name)
+    return group ? [{ name, files: group, brokers: name === 'alone' ? [] : (ADAPTERS[name] ?? brokers) }] : []
+  })
 }
 
 /** Files outside the adapters' folders belong to every choice, the broker helper's only to one that needs a broker. */
 function belongs(file: string, adapters: readonly string[]): boolean {
-  const adapter = /^packages\/adapter-(\w+)\//.exec(file)?.[1]
+  const adapter = adapterOf(file)
   if (adapter !== undefined) return adapters.includes(adapter)
   return !file.startsWith('brokers/') || adapters.some((name) => (ADAPTERS[name] ?? []).length > 0)
+}
+
+function adapterOf(file: string): string | undefined {
+  return /^packages\/adapter-(\w+)\//.exec(file)?.[1]
 }
 
 function needsBroker(file: string): boolean {
