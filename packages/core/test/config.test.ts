@@ -1,7 +1,24 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { Broker, connect, createDriver } from '@jobport/core'
 import type { Driver } from '@jobport/core/driver'
 import { ScriptedDriver } from './scripted-driver.ts'
+
+const run = promisify(execFile)
+
+/** A folder in which core is installed, with what it depends on and nothing else. */
+async function installedAlone(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'jobport-alone-'))
+  const core = join(folder, 'node_modules/@jobport/core')
+  for (const part of ['package.json', 'dist', 'node_modules/uuid']) {
+    await cp(join(import.meta.dirname, '..', part), join(core, part), { recursive: true, dereference: true })
+  }
+  return folder
+}
 
 describe('configuration', () => {
   const refused = async (work: Promise<unknown>, code: string, text: string | RegExp): Promise<void> => {
@@ -32,7 +49,11 @@ describe('configuration', () => {
   })
 
   it('names the install command when the adapter is missing', async () => {
-    await refused(connect('nats://127.0.0.1'), 'ADAPTER_MISSING', 'npm install @jobport/adapter-nats')
+    const folder = await installedAlone()
+    const program = `await (await import('@jobport/core')).connect('nats://127.0.0.1').catch(({ code, message }) => console.log(code, message))`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program], { cwd: folder })
+    await rm(folder, { recursive: true })
+    expect(stdout).to.match(/^ADAPTER_MISSING .*npm install @jobport\/adapter-nats/)
   })
 
   it('refuses an adapter that lacks a required feature, before it connects', async () => {
