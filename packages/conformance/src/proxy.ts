@@ -63,7 +63,9 @@ export class FaultProxy {
   /** Cuts all connections with a RST. */
   reset(): void {
     for (const [client, server] of this.#pairs) {
-      client.resetAndDestroy()
+      // Node cannot reset what is being shut down: the handle would never close, and the process spin instead of exiting
+      if (client.writableEnded) client.destroy()
+      else client.resetAndDestroy()
       server.destroy()
     }
     this.#pairs.clear()
