@@ -9,6 +9,8 @@ export type NativeJob = Job<unknown, unknown>
 const STALLED_TOO_OFTEN = 'job stalled more than allowable limit'
 /** So that a dead connection is noticed; s. */
 const LONGEST_WAIT = 10
+/** When a lease that is to be renewed next was renewed last, for all that BullMQ knows; ms. */
+const LONG_AGO = 1
 /** BullMQ gives a wait up one second after its time, and then repairs the connection; ms. */
 const OVERTIME = 3_000
 
@@ -38,9 +40,9 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     await this.pause()
   }
 
-  /** Renews the lease from now on, as BullMQ does while it processes a job. */
+  /** Renews the lease from now on, as BullMQ does while it processes a job; for the first time as soon as it looks. */
   renew(job: NativeJob): void {
-    this.lockManager.trackJob(job.id!, job.token!, Date.now())
+    this.lockManager.trackJob(job.id!, job.token!, LONG_AGO)
   }
 
   /** The job that a parse error has hidden: it is active under `token`. In the shape of BullMQ's answers. */
@@ -49,10 +51,9 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     return raw && [standIn(raw.uid, raw.name, raw.data), raw.uid, 0, 0]
   }
 
-  /** BullMQ stops renewing by the job's id, even if a newer delivery of the same job has begun meanwhile. */
+  /** BullMQ stops renewing by the job's id, even if a newer delivery of the same job has come meanwhile. */
   override async processJob(job: NativeJob, token: string, fetchNext?: () => boolean): Promise<void | NativeJob> {
     const id = job.id!
-    this.#leases.set(id, job)
     try {
       return await super.processJob(job, token, fetchNext)
     } finally {
@@ -78,6 +79,17 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
   protected override createJob(json: JobJson, id: string): NativeJob {
     const job = this.#read(json, id)
     if (job.deferredFailure === STALLED_TOO_OFTEN) job.deferredFailure = ''
+    return job
+  }
+
+  /** A job waits here until the other slots have been served, a round trip each: BullMQ renews its lease only from then on. */
+  protected override async nextJobFromJobData(json?: JobJson, id?: string, token?: string): Promise<NativeJob> {
+    const job = await super.nextJobFromJobData(json, id, token)
+    // BullMQ's type does not say that there may be none
+    if ((job as NativeJob | undefined) !== undefined) {
+      this.#leases.set(job.id!, job)
+      this.renew(job)
+    }
     return job
   }
 
