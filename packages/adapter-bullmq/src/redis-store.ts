@@ -20,12 +20,15 @@ const backendFactory = createRedisBackend as unknown as BackendFactory
 
 /** ioredis holds the process open for so long after a disconnect that comes twice; ms. */
 const DISCONNECT = 200
+/** How long a server that was asked may be silent until its connection counts as dead: longer than any wait of BullMQ's; ms. */
+const SILENCE = 15_000
 /** Producers fail fast: nothing waits for a connection, and nothing is sent twice. */
 const PRODUCER: ClientOptions = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   disconnectTimeout: DISCONNECT,
+  socketTimeout: SILENCE,
 }
 /** Workers go on through any outage, as BullMQ demands. */
 const WORKER: ClientOptions = {
@@ -33,6 +36,7 @@ const WORKER: ClientOptions = {
   maxRetriesPerRequest: null,
   autoResendUnfulfilledCommands: true,
   disconnectTimeout: DISCONNECT,
+  socketTimeout: SILENCE,
 }
 
 export class RedisStore implements Store {
