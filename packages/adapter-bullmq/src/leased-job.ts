@@ -88,17 +88,29 @@ export class LeasedJob implements Delivery {
   }
 
   async #settle(outcome: Outcome): Promise<void> {
-    const { ledger } = this.#holding
-    const { id, token } = this.#job
-    const note = this.#noteOf(outcome)
-    const window = outcome.type === 'complete' ? this.#window() : undefined
-    if (note || window) await ledger.note({ uid: id!, token: token! }, note, window)
+    const { token } = this.#job
+    await this.#note(outcome)
     if (outcome.type === 'release') return this.#moveAside(outcome, () => this.#job.moveToWait(token))
     if (outcome.type === 'again' && outcome.attempt === this.attempt) {
       const due = Date.now() + Math.ceil(outcome.delay)
       return this.#moveAside(outcome, () => this.#job.moveToDelayed(due, token))
     }
     return this.#finish(outcome)
+  }
+
+  /** What the ledger must know before the job moves. */
+  async #note(outcome: Outcome): Promise<void> {
+    const { id, token } = this.#job
+    const note = this.#noteOf(outcome)
+    const window = outcome.type === 'complete' ? this.#window() : undefined
+    if (!note && !window) return
+    try {
+      await this.#insist(() => this.#holding.ledger.note({ uid: id!, token: token! }, note, window))
+    } catch (error) {
+      // BullMQ would go on renewing a lease that nobody settles any more
+      this.#process.reject(new WaitingError())
+      throw isLeaseLost(error) ? this.#gone(error) : toJobportError(error, 'settling')
+    }
   }
 
   /** Moves the job first and then tells BullMQ that it is no longer there: the way that spends no attempt. */
@@ -138,19 +150,28 @@ export class LeasedJob implements Delivery {
     return promise
   }
 
-  /** Tries until the store has taken it or the lease is lost; sees its own earlier success behind a lost answer. */
+  /** Sees its own earlier success behind a lost answer. */
   async #persist<T>(outcome: Outcome, move: () => Promise<T>): Promise<T | undefined> {
+    const { worker } = this.#holding
+    try {
+      return await this.#insist(() => worker.inFlight.track(move()))
+    } catch (error) {
+      // the move is done; the job that BullMQ fetched along with it cannot be parsed
+      if (error instanceof SyntaxError) return (await worker.salvage(this.#job.token!)) as T | undefined
+      if (isLeaseLost(error) && (await this.#isSettled(outcome))) return undefined
+      throw isLeaseLost(error) ? this.#gone(error) : toJobportError(error, 'settling')
+    }
+  }
+
+  /** Tries until the store has taken it, refused it, or there is no more time; the lease is renewed meanwhile. */
+  async #insist<T>(step: () => Promise<T>): Promise<T> {
     const { worker, signal } = this.#holding
     const traces = [...(this.#job.stacktrace ?? [])]
     for (;;) {
       try {
-        return await worker.inFlight.track(move())
+        return await step()
       } catch (error) {
-        // the move is done; the job that BullMQ fetched along with it cannot be parsed
-        if (error instanceof SyntaxError) return (await worker.salvage(this.#job.token!)) as T | undefined
-        if (isLeaseLost(error) && (await this.#isSettled(outcome))) return undefined
-        if (isLeaseLost(error)) throw this.#gone(error)
-        if (!isPassing(error) || signal.aborted) throw toJobportError(error, 'settling')
+        if (!isPassing(error) || signal.aborted) throw error
         worker.renew(this.#job)
         this.#job.stacktrace = [...traces]
         await pause(RETRY, undefined, { signal }).catch(() => {})
