@@ -4,7 +4,7 @@ import type { Fate } from './records.ts'
 
 /** How long a message that is not current waits to become it, ms: burning at once would livelock with `again`. */
 const PATIENCE = 1_000
-/** A start that was read back later than so after it was sent may be an old one, ms. */
+/** A start that was read back later than so after it was sent may have been overruled since: what follows is read first, ms. */
 const FRESH = 500
 
 type Ledger = Pick<LedgerApi, 'append' | 'until' | 'epoch' | 'seen' | 'state'>
@@ -21,16 +21,16 @@ export async function take({ ledger, start }: Log, hand: InHand, options: TakeOp
   if (known) return known
   const run = token()
   let over: string | undefined
-  for (let mine = false; options.usable(); ) {
+  while (options.usable()) {
     const { answer, age } = await start(startOf(hand, run, over))
     if (answer.status === 'busy') {
-      if (mine || answer.tok > hand.tok) break
+      if (answer.tok > hand.tok) break
       over = answer.run
       continue
     }
     if (answer.status !== 'started') return overFor(ledger, hand, answer, options)
-    if (age < FRESH && options.usable()) return owned(ledger, hand.uid, run)
-    mine = true
+    if (age >= FRESH) await ledger.append({ type: 'probe', id: '' }, options)
+    if (options.usable()) return owned(ledger, hand.uid, run)
   }
   return { type: 'busy' }
 }
