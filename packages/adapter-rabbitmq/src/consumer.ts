@@ -32,7 +32,7 @@ const PULSE = 4_000
 const SHORTEST_WAIT = 100
 const LONGEST_WAIT = 1_000
 const REMOVAL = 1_000
-const START_DEADLINE = 4_800
+const START_DEADLINE = 7_000
 const RETURN_DEADLINE = 2_500
 
 /** A subscription that outlives its sessions with the broker. */
@@ -128,8 +128,7 @@ export class RabbitMQConsumer implements Consumer {
     const { queue, link, topology, control, prefetch, quorum, publisher } = this.#options
     const names = topology.names(queue)
     if (!link.isConnected) throw new JobportError('UNAVAILABLE', 'the broker is not connected')
-    await topology.ensure(queue)
-    await topology.ensureControl(queue)
+    await Promise.all([topology.ensure(queue), topology.ensureControl(queue)])
     const session: Session = new Session({
       names,
       prefetch,

@@ -47,10 +47,15 @@ export class Session {
   async open(link: Link): Promise<void> {
     const { names, prefetch, publisher, member } = this.#options
     try {
-      this.#control = this.#watched(await link.channel())
-      this.#work = this.#watched(await link.channel())
-      await join(this.#control, names, publisher, member)
-      await within(CALL_DEADLINE, 'consuming', this.#work.prefetch(prefetch))
+      const enter = async (): Promise<void> => {
+        this.#control = await this.#channel(link)
+        await join(this.#control, names, publisher, member)
+      }
+      const prepare = async (): Promise<void> => {
+        this.#work = await this.#channel(link)
+        await within(CALL_DEADLINE, 'consuming', this.#work.prefetch(prefetch))
+      }
+      await Promise.all([enter(), prepare()])
     } catch (error) {
       await this.close()
       throw error
@@ -129,7 +134,8 @@ export class Session {
     return barrier
   }
 
-  #watched(channel: Channel): Channel {
+  async #channel(link: Link): Promise<Channel> {
+    const channel = await link.channel()
     channel.once('close', () => void this.close())
     return channel
   }

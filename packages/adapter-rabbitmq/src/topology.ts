@@ -49,10 +49,10 @@ export class Topology {
   async ensureControl(queue: string): Promise<void> {
     const { control, members } = this.names(queue)
     await this.#once(`${queue} control`, async () => {
-      await this.#do(`the control of ${queue}`, async (channel) => {
-        await channel.assertExchange(control, 'fanout', { durable: true })
-        await channel.assertQueue(members, { durable: true })
-      })
+      await this.#together(`the control of ${queue}`, [
+        (channel) => channel.assertExchange(control, 'fanout', { durable: true }),
+        (channel) => channel.assertQueue(members, { durable: true }),
+      ])
     })
   }
 
@@ -142,35 +142,38 @@ export class Topology {
   async #declare(queue: string): Promise<void> {
     const { work, failed, delays } = this.names(queue)
     const deadLetter = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': failed }
-    await this.#do(`queue ${queue}`, async (channel) => {
-      await channel.assertQueue(failed, { durable: true, arguments: this.#restArguments() })
-      await channel.assertQueue(work, {
-        durable: true,
-        arguments: { ...this.#restArguments(), ...deadLetter, ...this.#safely() },
-      })
-      await channel.assertExchange(delays.out, 'topic', { durable: true, alternateExchange: delays.parking })
-      await channel.bindQueue(work, delays.out, `#.${delays.address}`)
-      await channel.assertExchange(delays.registry, 'direct', { durable: true })
-    })
+    const workArguments = { ...this.#restArguments(), ...deadLetter, ...this.#safely() }
+    const what = `queue ${queue}`
+    await this.#together(what, [
+      (channel) => channel.assertQueue(failed, { durable: true, arguments: this.#restArguments() }),
+      (channel) => channel.assertQueue(work, { durable: true, arguments: workArguments }),
+      (channel) => channel.assertExchange(delays.out, 'topic', { durable: true, alternateExchange: delays.parking }),
+      (channel) => channel.assertExchange(delays.registry, 'direct', { durable: true }),
+    ])
+    await this.#together(what, [(channel) => channel.bindQueue(work, delays.out, `#.${delays.address}`)])
   }
 
   async #ensureChain(queue: string): Promise<void> {
     const { delays } = this.names(queue)
-    await this.#once(`${queue} chain`, () =>
-      this.#do(`the delays of ${queue}`, async (channel) => {
-        await channel.assertExchange(delays.parking, 'fanout', { durable: true })
-        await channel.assertQueue(delays.parking, { durable: true, arguments: this.#quorum() })
-        await channel.bindQueue(delays.parking, delays.parking, '')
-        // takes what asks whether there is a queue, and keeps nothing
-        await channel.assertQueue(delays.registry, { durable: true, arguments: { 'x-queue-type': 'classic', 'x-max-length': 0 } })
-        const options = { durable: true, alternateExchange: delays.parking }
-        for (let level = 0; level < LEVELS; level++) {
-          const below = level === 0 ? delays.out : delays.exchange(level - 1)
-          await channel.assertExchange(delays.exchange(level), 'topic', options)
-          await channel.bindExchange(below, delays.exchange(level), pattern(level, 0))
-        }
-      }),
-    )
+    // takes what asks whether there is a queue, and keeps nothing
+    const empty = { 'x-queue-type': 'classic', 'x-max-length': 0 }
+    const options = { durable: true, alternateExchange: delays.parking }
+    const below = (level: number): string => (level === 0 ? delays.out : delays.exchange(level - 1))
+    const what = `the delays of ${queue}`
+    await this.#once(`${queue} chain`, async () => {
+      await this.#together(what, [
+        (channel) => channel.assertExchange(delays.parking, 'fanout', { durable: true }),
+        (channel) => channel.assertQueue(delays.parking, { durable: true, arguments: this.#quorum() }),
+        (channel) => channel.assertQueue(delays.registry, { durable: true, arguments: empty }),
+        ...levels().map((level) => (channel: Channel) => channel.assertExchange(delays.exchange(level), 'topic', options)),
+      ])
+      await this.#together(what, [
+        (channel) => channel.bindQueue(delays.parking, delays.parking, ''),
+        ...levels().map(
+          (level) => (channel: Channel) => channel.bindExchange(below(level), delays.exchange(level), pattern(level, 0)),
+        ),
+      ])
+    })
   }
 
   async #ensureStep(queue: string, level: number, digit: number): Promise<void> {
@@ -188,7 +191,14 @@ export class Topology {
     )
   }
 
-  async #do(what: string, call: (channel: Channel) => Promise<void>): Promise<void> {
+  /** A channel has one call under way at a time: each goes over one of its own, so that all take one round trip. */
+  async #together(what: string, calls: readonly ((channel: Channel) => Promise<unknown>)[]): Promise<void> {
+    const settled = await Promise.allSettled(calls.map((call) => this.#do(what, call)))
+    const failed = settled.find((one) => one.status === 'rejected')
+    if (failed) throw failed.reason
+  }
+
+  async #do(what: string, call: (channel: Channel) => Promise<unknown>): Promise<void> {
     try {
       await this.#calls.run(`declaring ${what}`, call)
     } catch (error) {
