@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { openBroker } from '@jobport/brokers'
 import { certify } from '@jobport/conformance'
 import { createDriver } from '@jobport/adapter-bullmq'
 import { Redis } from 'ioredis'
@@ -6,7 +7,13 @@ import { Redis } from 'ioredis'
 const redis = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'
 const url = `${redis}?lockDuration=1500&stalledInterval=500`
 const module = new URL(import.meta.resolve('@jobport/adapter-bullmq'))
-certify({ name: 'bullmq on redis', createDriver: (given = url) => createDriver(given), remote: { url, module }, corrupt })
+certify({
+  name: 'bullmq on redis',
+  createDriver: (given = url) => createDriver(given),
+  remote: { url, module },
+  corrupt,
+  openBroker: () => openBroker('redis', { own: true }),
+})
 
 /** A waiting job whose data is torn JSON. BullMQ itself would never write it. */
 async function corrupt(queue: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { openBroker } from '@jobport/brokers'
 import { certify } from '@jobport/conformance'
 import { createDriver } from '@jobport/adapter-nats'
 import { jetstreamManager } from '@nats-io/jetstream'
@@ -6,7 +7,14 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 const servers = (process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222').replace(/^nats:\/\//, '')
 const url = `nats://${servers}?ackWait=1500`
 const module = new URL(import.meta.resolve('@jobport/adapter-nats'))
-certify({ name: 'nats', createDriver: (given = url) => createDriver(given), remote: { url, module }, corrupt, leftovers })
+certify({
+  name: 'nats',
+  createDriver: (given = url) => createDriver(given),
+  remote: { url, module },
+  corrupt,
+  leftovers,
+  openBroker: () => openBroker('nats', { own: true }),
+})
 
 /** A waiting job whose data is torn JSON, as any client could publish it. */
 async function corrupt(queue: string): Promise<void> {

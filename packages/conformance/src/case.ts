@@ -12,6 +12,10 @@ export interface Case {
   readonly needs?: keyof Features
   /** Kills or starts processes, so it needs a broker that they can reach. */
   readonly processes?: true
+  /** Breaks its broker, so it gets one of the suite's own. */
+  readonly breaks?: true
+  /** Takes a minute or so: left out unless the run asks for it. */
+  readonly slow?: true
   readonly run: (ctx: Context) => Promise<void>
 }
 

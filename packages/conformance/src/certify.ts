@@ -2,6 +2,7 @@ import { assertions } from './assert.ts'
 import { refuses, type Case, type Chapter } from './case.ts'
 import { chapters as all } from './chapters/index.ts'
 import { Context, type Ledger } from './context.ts'
+import { Workbench, type Breakable } from './breakable.ts'
 import { metaCases } from './chapters/meta.ts'
 import { failureOf, Results, type Result } from './results.ts'
 import { globalRunner, type Runner } from './runner.ts'
@@ -15,6 +16,8 @@ export interface CertifyOptions {
   readonly seed?: number
   /** Only the cases with these ids; then the suite does not ask whether all were reached. */
   readonly only?: ReadonlySet<string>
+  /** Whether to run the cases that take a minute or so. Default: false. */
+  readonly slow?: boolean
   /** Default: those of the suite. It still asks for every case that it lists. */
   readonly chapters?: readonly Chapter[]
 }
@@ -24,17 +27,19 @@ const CASE_TIMEOUT = 120_000
 
 /** Registers the whole suite for one adapter with the test runner. The results fill up as it runs. */
 export function certify(harness: Harness, options: CertifyOptions = {}): Results {
-  const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only, chapters = all } = options
+  const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only, slow = false, chapters = all } = options
   const ledger: Ledger = { queues: new Set(), lateness: [], opened: 0, closed: 0 }
   const results = new Results(seed, ledger.lateness)
-  const chosen = (list: readonly Case[]): readonly Case[] => (only ? list.filter(({ id }) => only.has(id)) : list)
+  const bench = harness.openBroker && new Workbench(() => harness.openBroker!())
+  const chosen = (list: readonly Case[]): readonly Case[] =>
+    only ? list.filter(({ id }) => only.has(id)) : list.filter((each) => slow || !each.slow)
 
   for (const chapter of chapters) {
     const cases = chosen(chapter.cases)
     if (cases.length > 0) register(chapter, cases)
   }
   if (!only)
-    register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger, chapters }))
+    register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger, chapters, slow }))
   return results
 
   function register(chapter: Chapter, cases: readonly Case[]): void {
@@ -45,6 +50,7 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
           await runCase(chapter, each)
         })
       }
+      if (bench && cases.some(({ breaks }) => breaks)) runner.after(() => bench.close())
     })
   }
 
@@ -60,8 +66,9 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
         ms: Math.round(performance.now() - start.at),
         ...rest,
       })
-    const ctx = new Context(harness, seeded(seed ^ hash(id)), ledger, id)
     record({ status: 'unreached', reason: 'it did not end' })
+    const broken = each.breaks && harness.remote ? await bench?.broker() : undefined
+    const ctx = new Context(broken ? movedTo(broken, harness) : harness, seeded(seed ^ hash(id)), ledger, id, broken)
     try {
       const end = await perform(each, ctx)
       await ctx.close()
@@ -78,15 +85,24 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
 }
 
 /** Runs the case, or what stands for it where its feature is not declared. */
-async function perform({ needs, processes, run }: Case, ctx: Context): Promise<Pick<Result, 'status' | 'reason'>> {
+async function perform({ needs, processes, breaks, run }: Case, ctx: Context): Promise<Pick<Result, 'status' | 'reason'>> {
   if (needs !== undefined && ctx.features[needs] === false) {
     await refuses(needs, ctx)
     return { status: 'refused' }
   }
-  if (processes && !ctx.harness.remote) return { status: 'not applicable', reason: 'the broker lives in this process' }
+  if ((processes || breaks) && !ctx.harness.remote)
+    return { status: 'not applicable', reason: 'the broker lives in this process' }
+  if (breaks && !ctx.breakable) return { status: 'not applicable', reason: 'the suite was given no broker to break' }
   await run(ctx)
   const reason = ctx.untested.join('; ')
   return { status: 'passed', ...(reason !== '' && { reason }) }
+}
+
+/** The same adapter and options, at another broker. */
+function movedTo({ url: place }: Breakable, harness: Harness): Harness {
+  const { module, url: usual } = harness.remote!
+  const url = place + new URL(usual).search
+  return { ...harness, createDriver: (given = url) => harness.createDriver(given), remote: { url, module } }
 }
 
 /** What the workers complained of belongs to the failure. */

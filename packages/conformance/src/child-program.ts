@@ -3,7 +3,10 @@ import { pause } from './wait.ts'
 import type { Driver } from '@jobport/core/driver'
 import type { ChildTask, Order, Report } from './child.ts'
 
-/** Runs in a process of its own, see `child.ts`. A job named `die` kills it, `hold` runs until it is aborted, `wait` for `data` ms. */
+/**
+ * Runs in a process of its own, see `child.ts`. A job named `die` kills it, `hold` runs until it is aborted, `wait` for `data`
+ * ms, `block` keeps the event loop from turning for as long.
+ */
 const task = JSON.parse(process.argv[2]!) as ChildTask
 const { createDriver } = (await import(task.module)) as { createDriver(url: string): Driver }
 const broker = new Broker(createDriver(task.url))
@@ -29,6 +32,7 @@ async function work(): Promise<void> {
       ok: () => 1,
       die: () => process.kill(process.pid, 'SIGKILL'),
       wait: ({ data }) => pause(data as number),
+      block: ({ data }) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, data as number),
       hold: (_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
     },
     { concurrency, crashLimit },

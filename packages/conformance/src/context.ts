@@ -16,6 +16,7 @@ import { violations, type Added } from './history.ts'
 import { FaultProxy } from './proxy.ts'
 import { Story } from './story.ts'
 import { difference, within } from './wait.ts'
+import type { Breakable } from './breakable.ts'
 import type { Harness } from './harness.ts'
 
 /** A driver's close ends within 5 s; with room for a machine that is busy, ms. */
@@ -34,6 +35,8 @@ export interface Ledger {
 /** One case's world: queues of its own, brokers, workers and processes; all of it is gone when the case ends. */
 export class Context {
   readonly harness: Harness
+  /** The broker itself, where the case may break it. */
+  readonly breakable: Breakable | undefined
   readonly random: () => number
   readonly features: Features
   readonly story: Story = new Story()
@@ -49,8 +52,9 @@ export class Context {
   readonly #proxies: FaultProxy[] = []
   #closed: Promise<void> | undefined
 
-  constructor(harness: Harness, random: () => number, ledger: Ledger, title: string) {
+  constructor(harness: Harness, random: () => number, ledger: Ledger, title: string, breakable?: Breakable) {
     this.harness = harness
+    this.breakable = breakable
     this.random = random
     this.#ledger = ledger
     ledger.opened++
@@ -168,13 +172,14 @@ export class Context {
   readonly counted = async (
     wanted: Partial<Record<'waiting' | 'delayed' | 'active' | 'dead', number>>,
     queue: Queue<AnyJobs> = this.queue,
+    deadline: number = DEADLINE,
   ): Promise<void> => {
     let counts = await queue.counts()
     const right = async (): Promise<boolean> => {
       counts = await queue.counts()
       return Object.entries(wanted).every(([state, count]) => counts[state as 'waiting'] === count)
     }
-    await until(right, `counts ${JSON.stringify(wanted)}`, () => counts)
+    await until(right, `counts ${JSON.stringify(wanted)}`, () => counts, deadline)
   }
 
   /** Every expected id happened once, no other did. */

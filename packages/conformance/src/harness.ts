@@ -1,4 +1,5 @@
 import type { Driver } from '@jobport/core/driver'
+import type { Breakable } from './breakable.ts'
 
 /** What the suite needs to know of an adapter. */
 export interface Harness {
@@ -14,6 +15,11 @@ export interface Harness {
    * `createDriver(url)`. Absent: the broker lives in this process, and cases that kill processes do not apply.
    */
   readonly remote?: { readonly url: string; readonly module: URL }
+  /**
+   * Makes a broker of the same kind that the suite may stop, kill and freeze; it takes the options that stand in the query of
+   * `remote.url`. Absent: the cases that break a broker do not apply, and the certificate says so.
+   */
+  openBroker?(): Promise<Breakable>
   /**
    * Puts into `queue`, past the adapter, a waiting record that cannot be decoded: torn, foreign, hostile. Absent: what
    * becomes of one is not tested, and the certificate says so.

@@ -14,14 +14,23 @@ export interface Trap {
   readonly spring: () => void
 }
 
+/** A client's connection and the one made for it to the broker. */
+interface Pair {
+  readonly client: Socket
+  readonly server: Socket
+  /** Whether nothing passes any more, unnoticed by either side. */
+  silent: boolean
+}
+
 /** Stands between clients and a broker on this machine, and misbehaves on command. */
 export class FaultProxy {
   readonly #target: Target
   readonly #server: Server
-  readonly #pairs = new Set<readonly [Socket, Socket]>()
+  readonly #pairs = new Set<Pair>()
   #trap: Trap | undefined
   #pieces = 0
   #hole = false
+  #delay = 0
 
   static async open(target: Target): Promise<FaultProxy> {
     const proxy = new FaultProxy(target)
@@ -53,16 +62,27 @@ export class FaultProxy {
     this.#hole = true
   }
 
+  /** Swallows everything on the connections of this moment, as where a machine has lost its power; new ones work. */
+  silence(): void {
+    for (const pair of this.#pairs) pair.silent = true
+  }
+
+  /** Hands on each piece `ms` later, both ways. */
+  slow(ms: number): void {
+    this.#delay = ms
+  }
+
   /** Lets everything through again; what hung is reset. */
   heal(): void {
     this.#hole = false
+    this.#delay = 0
     this.#trap = undefined
     this.reset()
   }
 
   /** Cuts all connections with a RST. */
   reset(): void {
-    for (const [client, server] of this.#pairs) {
+    for (const { client, server } of this.#pairs) {
       // Node cannot reset what is being shut down: the handle would never close, and the process spin instead of exiting
       if (client.writableEnded) client.destroy()
       else client.resetAndDestroy()
@@ -79,25 +99,35 @@ export class FaultProxy {
 
   #join(client: Socket): void {
     const server = connect({ ...this.#target, noDelay: true })
-    const pair = [client, server] as const
+    const pair: Pair = { client, server, silent: false }
     this.#pairs.add(pair)
-    client.on('data', (piece) => this.#forward(piece, server))
-    server.on('data', (piece) => void (this.#hole || client.write(piece)))
-    for (const [here, there] of [pair, [server, client] as const]) {
-      here.on('error', () => there.destroy())
-      here.on('close', () => {
-        // a black hole hides the end of one side from the other, which `reset` then still has to find
-        if (this.#hole) return
-        this.#pairs.delete(pair)
-        there.destroy()
-      })
+    client.on('data', (piece) => this.#forward(piece, pair))
+    server.on('data', (piece) => this.#pass(pair, () => client.write(piece)))
+    for (const [here, there] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      here.on('error', () => this.#pass(pair, () => there.destroy()))
+      here.on('close', () =>
+        this.#pass(pair, () => {
+          this.#pairs.delete(pair)
+          there.destroy()
+        }),
+      )
     }
   }
 
-  #forward(piece: Buffer, server: Socket): void {
+  /** Silence hides even the end of one side from the other, which `reset` then still has to find. */
+  #pass(pair: Pair, step: () => void): void {
+    if (this.#hole || pair.silent) return
+    if (this.#delay === 0) step()
+    else setTimeout(step, this.#delay)
+  }
+
+  #forward(piece: Buffer, pair: Pair): void {
     this.#pieces++
     const sprung = this.#trap?.at === this.#pieces ? this.#trap : undefined
-    if (!this.#hole && (!sprung || sprung.forward)) server.write(piece)
+    if (!sprung || sprung.forward) this.#pass(pair, () => pair.server.write(piece))
     if (!sprung) return
     this.#hole = true
     sprung.spring()

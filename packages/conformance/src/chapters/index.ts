@@ -2,6 +2,7 @@ import { backoff } from './backoff.ts'
 import { badNames } from './bad-names.ts'
 import { badOptions } from './bad-options.ts'
 import { badPayloads } from './bad-payloads.ts'
+import { brokerFaults } from './broker-faults.ts'
 import { concurrency } from './concurrency.ts'
 import { crashes } from './crashes.ts'
 import { deadLetters } from './dead-letters.ts'
@@ -10,14 +11,16 @@ import { exits } from './exits.ts'
 import { identity } from './identity.ts'
 import { lifecycle } from './lifecycle.ts'
 import { lives } from './lives.ts'
+import { networkFaults } from './network-faults.ts'
 import { ordering } from './ordering.ts'
+import { processFaults } from './process-faults.ts'
 import { redrive } from './redrive.ts'
 import { retry } from './retry.ts'
 import { shutdown } from './shutdown.ts'
 import { upkeep } from './upkeep.ts'
 import type { Chapter } from '../case.ts'
 
-/** Chapters 9 (faults) and 11 (scale) are not written yet: their numbers are kept for them. */
+/** Chapter 11 (scale) is not written yet: its number is kept for it. */
 export const chapters: readonly Chapter[] = [
   { number: 1, title: 'lifecycle', cases: [...lifecycle, ...upkeep] },
   { number: 2, title: 'retry and crashes', cases: [...retry, ...backoff, ...crashes] },
@@ -27,5 +30,6 @@ export const chapters: readonly Chapter[] = [
   { number: 6, title: 'concurrency', cases: concurrency },
   { number: 7, title: 'ordering', cases: ordering },
   { number: 8, title: 'shutdown', cases: [...shutdown, ...exits] },
+  { number: 9, title: 'faults', cases: [...brokerFaults, ...networkFaults, ...processFaults] },
   { number: 10, title: 'bad input', cases: [...badNames, ...badPayloads, ...badOptions] },
 ]

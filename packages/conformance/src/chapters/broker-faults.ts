@@ -1,0 +1,142 @@
+import { expect, refusal, until, within } from '../assert.ts'
+import { Load } from '../load.ts'
+import { pause } from '../wait.ts'
+import type { Case } from '../case.ts'
+import type { Context } from '../context.ts'
+import type { Breakable } from '../breakable.ts'
+
+/** From when the broker serves again to when jobs flow again, ms. */
+const RECOVERY = 15_000
+/** Leases run out within this, ms; suites set them short. */
+const REDELIVERY = 40_000
+/** Some brokers need a second until what they have just declared survives their SIGKILL, ms. */
+const SETTLING = 2_000
+/** Longer than the timers of any client, ms. */
+const OUTAGE = 45_000
+
+/** The broker stops, dies, freezes, comes back. */
+export const brokerFaults: readonly Case[] = [
+  {
+    id: 'FLT-01',
+    title: 'the broker is restarted, then killed, under load: every add ends by its deadline, no accepted job is lost',
+    needs: 'durable',
+    breaks: true,
+    run: async (ctx) => {
+      const load = new Load(ctx)
+      await load.start()
+      await pause(SETTLING)
+      const broker = own(ctx)
+      await broker.restart()
+      await load.flows(RECOVERY)
+      await broker.kill()
+      await broker.start()
+      await load.flows(RECOVERY)
+      await load.drain(REDELIVERY)
+    },
+  },
+  {
+    id: 'FLT-02',
+    title: 'the broker is away for 45 s while workers are idle: they consume again by themselves',
+    needs: 'durable',
+    breaks: true,
+    slow: true,
+    run: async (ctx) => {
+      const { queue, work, completed } = ctx
+      await work(() => 1)
+      await queue.add('a', 1)
+      await completed(1)
+      const broker = own(ctx)
+      await broker.stop()
+      await pause(OUTAGE)
+      await broker.start()
+      const { id } = await addedAgain(ctx, 'after')
+      await completed(2, RECOVERY)
+      expect(ctx.story.ids('completed').at(-1)).to.equal(id)
+    },
+  },
+  {
+    id: 'FLT-10',
+    title: 'the broker is absent at the start: a producer is refused in time, a worker waits and then works',
+    needs: 'durable',
+    breaks: true,
+    run: async (ctx) => {
+      const { broker: client, queue, story, completed } = ctx
+      await queue.add('a', 1, { id: 'before' })
+      const broker = own(ctx)
+      await broker.stop()
+      const late = client({ deadline: 2_000 })
+      story.follow(late.worker(queue.name, () => 1))
+      const add = client({ deadline: 2_000 }).queue(queue.name).add('a', 1, { id: 'away' })
+      await within(3_500, 'an add without a broker', refusal(add, ['UNAVAILABLE', 'TIMEOUT', 'UNCONFIRMED']))
+      await broker.start()
+      await completed(1, RECOVERY)
+      expect(story.ids('completed')[0]).to.equal('before')
+    },
+  },
+  {
+    id: 'FLT-11',
+    title: 'the broker is frozen: calls end by their deadline; thawed, it goes on and nothing is lost',
+    needs: 'durable',
+    breaks: true,
+    run: async (ctx) => {
+      const load = new Load(ctx)
+      await load.start()
+      const broker = own(ctx)
+      await broker.pause()
+      const counts = ctx.broker({ deadline: 1_000 }).queue(ctx.queue.name).counts()
+      await within(3_000, 'counts of a frozen broker', refusal(counts, ['UNAVAILABLE', 'TIMEOUT']))
+      await until(
+        () => load.refusals.length > 0,
+        'an add that ended',
+        () => load.refusals,
+      )
+      await broker.resume()
+      await load.flows(RECOVERY)
+      await load.drain(REDELIVERY)
+    },
+  },
+  {
+    id: 'FLT-13',
+    title: 'the broker is killed with 200 adds on their way: each of them ends, and what it confirmed is there',
+    needs: 'durable',
+    breaks: true,
+    run: async (ctx) => {
+      const { queue, work, story, completed } = ctx
+      await queue.add('a', 0)
+      await pause(SETTLING)
+      const broker = own(ctx)
+      const ids = Array.from({ length: 200 }, (_, i) => `pending-${i}`)
+      const adds = ids.map((id) => queue.add('a', 1, { id, deadline: 4_000 }))
+      await Promise.race(adds)
+      const [ends] = await Promise.all([within(5_500, 'the adds', Promise.allSettled(adds)), broker.kill()])
+      await broker.start()
+      const confirmed = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value.id] : []))
+      for (const end of ends) {
+        if (end.status === 'rejected') await refusal(Promise.reject(end.reason), ['UNCONFIRMED', 'UNAVAILABLE', 'TIMEOUT'])
+      }
+      await work(() => 1, { concurrency: 10 })
+      await completed(confirmed.length + 1, RECOVERY)
+      expect(
+        confirmed.filter((id) => !story.ids('completed').includes(id)),
+        'confirmed and lost',
+      ).to.deep.equal([])
+    },
+  },
+]
+
+function own({ breakable }: Context): Breakable {
+  if (!breakable) throw new Error('this case needs a broker that it may break')
+  return breakable
+}
+
+/** Adds as a program would that repeats what was refused. */
+async function addedAgain({ queue }: Context, id: string): Promise<{ id: string }> {
+  const end = performance.now() + RECOVERY
+  for (;;) {
+    try {
+      return await queue.add('a', 1, { id, deadline: 2_000 })
+    } catch (error) {
+      if (performance.now() > end) throw error
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import { expect, quiet, until } from '../assert.ts'
+import type { Case } from '../case.ts'
+import type { Child } from '../child.ts'
+import type { Context } from '../context.ts'
+
+/** Leases run out within this, ms; suites set them short. */
+const REDELIVERY = 40_000
+/** Far longer than the leases of a suite, ms. */
+const LONG = 12_000
+/** From a moment when somebody could have done so, ms. */
+const PROMOTION = 15_000
+
+/** The broker and the network are well, a worker's process is not. */
+export const processFaults: readonly Case[] = [
+  {
+    id: 'FLT-06',
+    title: 'a worker is killed in its handler: another runs the job, as the same attempt, one crash more',
+    needs: 'durable',
+    processes: true,
+    run: async (ctx) => {
+      const { queue, work, completed, story } = ctx
+      const victim = await holding(ctx)
+      await victim.kill()
+      await work({ hold: () => 1 })
+      await completed(1, REDELIVERY)
+      expect(story.of('active')[0]).to.include({ id: 'held', attempt: 1, crashes: 1 })
+      expect(story.of('stalled')).to.have.length(1)
+      expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 0 })
+    },
+  },
+  {
+    id: 'FLT-07',
+    title: 'a worker is frozen beyond its lease: another runs the job; thawed, the first one is told and changes nothing',
+    needs: 'durable',
+    processes: true,
+    run: async (ctx) => {
+      const { queue, work, completed, story } = ctx
+      const frozen = await ctx.child({ role: 'worker' })
+      await queue.add('wait', 500, { id: 'x' })
+      await startsOn(frozen)
+      frozen.signal('SIGSTOP')
+      await work({ wait: () => 1 })
+      await completed(1, REDELIVERY)
+      frozen.signal('SIGCONT')
+      await until(
+        () => frozen.of('error').length + frozen.of('completed').length > 0,
+        'word of the lost lease',
+        () => frozen.reports,
+      )
+      await quiet(500, 'a change', () => story.tally())
+      expect(frozen.of('completed'), 'completed twice').to.deep.equal([])
+      expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 0 })
+      expect(await queue.add('wait', 1, { id: 'x' }), 'the id is free').to.include({ added: true })
+    },
+  },
+  {
+    id: 'FLT-08',
+    title: "a worker's event loop is blocked beyond its lease: the job may run twice, and ends once",
+    needs: 'durable',
+    processes: true,
+    run: async (ctx) => {
+      const { queue, work, story } = ctx
+      const blocked = await ctx.child({ role: 'worker' })
+      await queue.add('block', LONG, { id: 'x' })
+      await work({ block: () => 1, ok: () => 1 })
+      const ends = (): number => story.of('completed', 'x').length + blocked.of('completed').length
+      await until(
+        () => ends() > 0,
+        'its end',
+        () => ({ here: story.tally(), there: blocked.reports }),
+        REDELIVERY,
+      )
+      await queue.add('ok', 1, { id: 'next' })
+      await until(
+        () => story.of('completed', 'next').length + blocked.of('completed').filter(({ id }) => id === 'next').length > 0,
+        'the next job',
+        () => story.tally(),
+        REDELIVERY,
+      )
+      await ctx.counted({ waiting: 0, delayed: 0, active: 0, dead: 0 })
+      expect(story.of('completed', 'x').length + blocked.of('completed').filter(({ id }) => id === 'x').length).to.equal(1)
+    },
+  },
+  {
+    id: 'FLT-09',
+    title: 'a job that runs far longer than its lease, on a worker that lives, is never run by another',
+    needs: 'durable',
+    run: async (ctx) => {
+      const { queue, work, completed, story, broker } = ctx
+      await queue.add('a', 1, { id: 'long' })
+      await work(() => new Promise((resolve) => setTimeout(resolve, LONG)))
+      await until(
+        () => story.of('active').length === 1,
+        'its start',
+        () => story.tally(),
+      )
+      await work(() => 1, {}, { broker: broker() })
+      await completed(1, LONG + 5_000)
+      expect(story.ids('active')).to.deep.equal(['long'])
+      expect(story.errors).to.deep.equal([])
+    },
+  },
+  {
+    id: 'FLT-22',
+    title: 'the worker that looked after due jobs, retries and lost jobs is killed: another takes over',
+    needs: 'durable',
+    processes: true,
+    run: async (ctx) => {
+      const { queue, work, story, features } = ctx
+      const first = await ctx.child({ role: 'worker' })
+      await queue.add('hold', 1, { id: 'held' })
+      await startsOn(first)
+      await work({ hold: () => 1, ok: () => 1 }, { concurrency: 2 }, { broker: ctx.broker() })
+      if (features.delay) await queue.add('ok', 1, { id: 'due', delay: 1_000 })
+      await first.kill()
+      if (features.delay)
+        await until(
+          () => story.of('completed', 'due').length === 1,
+          'the due job',
+          () => story.tally(),
+          PROMOTION,
+        )
+      await until(
+        () => story.of('completed', 'held').length === 1,
+        'the lost job',
+        () => story.tally(),
+        REDELIVERY,
+      )
+      expect(story.of('active', 'held')).to.have.length(1)
+    },
+  },
+]
+
+/** A worker process with a job in hand that never ends. */
+async function holding(ctx: Context): Promise<Child> {
+  const child = await ctx.child({ role: 'worker' })
+  await ctx.queue.add('hold', 1, { id: 'held' })
+  await startsOn(child)
+  return child
+}
+
+async function startsOn(child: Child): Promise<void> {
+  await until(
+    () => child.of('active').length > 0,
+    'a running job',
+    () => child.reports,
+  )
+}
