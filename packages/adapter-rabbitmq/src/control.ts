@@ -56,10 +56,13 @@ export async function join(channel: Channel, { control, members }: Names, publis
 export class Control {
   readonly #link: Link
   readonly #calls: Calls
+  readonly #marks: Record<string, unknown>
 
-  constructor(link: Link, calls: Calls) {
+  /** `marks`: arguments of the queue whose existence is the pause. */
+  constructor(link: Link, calls: Calls, marks: Record<string, unknown>) {
     this.#link = link
     this.#calls = calls
+    this.#marks = marks
   }
 
   async isPaused({ paused }: Names): Promise<boolean> {
@@ -68,7 +71,8 @@ export class Control {
 
   /** Resolves once no worker takes jobs any more. */
   async pause(names: Names): Promise<void> {
-    await this.#calls.run('pausing', (channel) => channel.assertQueue(names.paused, { durable: true }))
+    const mark = { durable: true, arguments: this.#marks }
+    await this.#calls.run('pausing', (channel) => channel.assertQueue(names.paused, mark))
     await this.#order(names, 'pause')
   }
 

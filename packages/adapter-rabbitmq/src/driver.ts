@@ -69,7 +69,7 @@ export class RabbitMQDriver implements Driver {
     const { publishing, tending } = this.#client
     this.#calls = new Calls(tending)
     this.#topology = new Topology(this.#calls, new Calls(publishing), this.#settings)
-    this.#control = new Control(tending, this.#calls)
+    this.#control = new Control(tending, this.#calls, this.#topology.markArguments)
     this.#publisher = new Publisher(publishing)
     this.#post = new Post(this.#publisher, this.#topology)
     this.#ledgers = new Ledgers({

@@ -40,6 +40,11 @@ export class Topology {
     return namesOf(prefix, queue, delays)
   }
 
+  /** Of queues that are there to be seen and hold nothing: as safe as those that hold jobs. */
+  get markArguments(): Record<string, unknown> {
+    return this.#settings.queueType === 'classic' ? { 'x-queue-type': 'classic' } : this.#quorum()
+  }
+
   /** Work queue and dead letters. Rejects with `SERVER_UNSUITABLE` where others have queues of these names. */
   async ensure(queue: string): Promise<void> {
     await this.#once(`${queue} queue`, () => this.#declare(queue))
@@ -51,7 +56,7 @@ export class Topology {
     await this.#once(`${queue} control`, async () => {
       await this.#together(`the control of ${queue}`, [
         (channel) => channel.assertExchange(control, 'fanout', { durable: true }),
-        (channel) => channel.assertQueue(members, { durable: true }),
+        (channel) => channel.assertQueue(members, { durable: true, arguments: this.markArguments }),
       ])
     })
   }
@@ -156,7 +161,7 @@ export class Topology {
   async #ensureChain(queue: string): Promise<void> {
     const { delays } = this.names(queue)
     // takes what asks whether there is a queue, and keeps nothing
-    const empty = { 'x-queue-type': 'classic', 'x-max-length': 0 }
+    const empty = { ...this.#quorum(), 'x-max-length': 0 }
     const options = { durable: true, alternateExchange: delays.parking }
     const below = (level: number): string => (level === 0 ? delays.out : delays.exchange(level - 1))
     const what = `the delays of ${queue}`
