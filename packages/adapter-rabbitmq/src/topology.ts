@@ -227,7 +227,8 @@ export class Topology {
 
   /** No limit of deliveries: core counts the crashes, and looking at dead letters hands them out too. */
   #restArguments(): Record<string, unknown> {
-    return this.#settings.queueType === 'classic' ? { 'x-queue-type': 'classic' } : { ...this.#quorum(), 'x-delivery-limit': -1 }
+    if (this.#settings.queueType === 'classic') return { 'x-queue-type': 'classic' }
+    return { ...this.#quorum(), 'x-delivery-limit': -1, 'x-consumer-disconnected-timeout': NODE_LOST }
   }
 
   #quorum(): Record<string, unknown> {
@@ -239,6 +240,9 @@ export class Topology {
     return this.#settings.queueType === 'classic' ? {} : AT_LEAST_ONCE
   }
 }
+
+/** For how long a consumer keeps what it holds once its node of the cluster is gone, ms. RabbitMQ's own default is a minute. */
+const NODE_LOST = 5_000
 
 /** Without it a killed broker loses what is on its way between two queues. */
 const AT_LEAST_ONCE = { 'x-dead-letter-strategy': 'at-least-once', 'x-overflow': 'reject-publish' }
