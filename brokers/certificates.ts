@@ -1,14 +1,12 @@
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** For 127.0.0.1, and for localhost, which the client looks for when it is given an address; by an authority made for it. */
+/** For 127.0.0.1 and localhost, by an authority made for them. */
 export interface Certificates {
   readonly files: { readonly key: string; readonly certificate: string; readonly ca: string }
   readonly ca: string
@@ -40,14 +38,4 @@ export async function makeCertificates(): Promise<Certificates> {
     otherCa: readFileSync(file('other.pem'), 'utf8'),
     remove: () => rmSync(folder, { recursive: true }),
   }
-}
-
-/** One on which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -1,10 +1,9 @@
 import { inspect } from 'node:util'
 import { expect } from 'chai'
-import { openBroker, type RunningBroker } from '@jobport/brokers'
+import { freePort, makeCertificates, openBroker, type Certificates, type RunningBroker } from '@jobport/brokers'
 import { connect, type Broker, type JobportError } from '@jobport/core'
 import { Redis } from 'ioredis'
 import { judge } from '../src/redis-server.ts'
-import { makeCertificates, freePort, type Certificates } from './certificates.ts'
 import { eventually, Trial } from './trial.ts'
 
 /** What docs/guarantees.md names as the least that a user of Redis needs. */

@@ -1,7 +1,6 @@
-import { openBroker, type RunningBroker } from '@jobport/brokers'
+import { freePort, openBroker, type RunningBroker } from '@jobport/brokers'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
-import { freePort } from './certificates.ts'
 import { eventually } from './trial.ts'
 
 const SIZE = 3

@@ -1,11 +1,10 @@
 import { inspect } from 'node:util'
-import { openBroker, type RunningBroker } from '@jobport/brokers'
+import { freePort, makeCertificates, openBroker, type Certificates, type RunningBroker } from '@jobport/brokers'
 import type { Broker, JobportError } from '@jobport/core'
 import { nkeys } from '@nats-io/transport-node'
 import { expect } from 'chai'
 import { judgeVersion } from '../src/server.ts'
 import { readSettings } from '../src/settings.ts'
-import { freePort, makeCertificates, type Certificates } from './certificates.ts'
 import { Trial } from './trial.ts'
 
 const CANARY = 'canary-5f2e'
