@@ -24,7 +24,7 @@ export class Trial {
   }
 
   broker(options: RabbitMQOptions = {}, brokerOptions?: BrokerOptions): Broker {
-    const place = options.hosts || options.host ? {} : { url: this.url }
+    const place = options.hosts || options.host || options.url ? {} : { url: this.url }
     const broker = new Broker(createDriver({ ...place, ...options }), brokerOptions)
     broker.on('error', (error) => this.errors.push(error))
     this.#open.push(() => broker.close({ timeout: 0 }))
@@ -72,12 +72,13 @@ export async function eventually<T>(
   what: string,
   look: () => T | Promise<T>,
   state: () => unknown = () => '',
+  deadline: number = DEADLINE,
 ): Promise<NonNullable<T>> {
-  const end = Date.now() + DEADLINE
+  const end = Date.now() + deadline
   for (;;) {
     const value = await look()
     if (value) return value
-    if (Date.now() > end) throw new Error(`${what} did not happen within ${DEADLINE} ms ${JSON.stringify(state())}`)
+    if (Date.now() > end) throw new Error(`${what} did not happen within ${deadline} ms ${JSON.stringify(state())}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
