@@ -1,12 +1,12 @@
-// Runs every example to its end, on memory and on each broker that REDIS_URL and POSTGRES_URL name.
+// Runs every example to its end, on memory and on each broker that REDIS_URL, POSTGRES_URL, RABBITMQ_URL and NATS_URL name.
 
 import { execFile } from 'node:child_process'
 import { globSync } from 'node:fs'
 
 const DEADLINE = 60_000
 
-const { REDIS_URL, POSTGRES_URL } = process.env
-const urls = ['memory://', REDIS_URL, POSTGRES_URL].filter((url) => url !== undefined)
+const { REDIS_URL, POSTGRES_URL, RABBITMQ_URL, NATS_URL } = process.env
+const urls = ['memory://', REDIS_URL, POSTGRES_URL, RABBITMQ_URL, NATS_URL].filter((url) => url !== undefined)
 const programs = globSync(['*/main.ts', 'systems/*.ts'], { cwd: import.meta.dirname, exclude: ['systems/idle.ts'] }).toSorted()
 
 let failures = 0

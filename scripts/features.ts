@@ -12,6 +12,7 @@ const BROKERS: Record<string, string> = {
   'In memory': 'memory://features',
   Redis: 'redis://127.0.0.1:6379',
   PostgreSQL: 'postgres://127.0.0.1:5432/features',
+  RabbitMQ: 'amqp://127.0.0.1:5672',
   NATS: 'nats://127.0.0.1:4222',
 }
 

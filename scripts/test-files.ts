@@ -11,9 +11,6 @@ const ADAPTERS: Record<string, readonly BrokerName[]> = {
   nats: ['nats'],
 }
 
-/** Not part of a run that names no adapters: not certified yet, so that a failure of theirs says nothing about a change. */
-const UNCERTIFIED: ReadonlySet<string> = new Set(['rabbitmq'])
-
 export type BrokerName = 'redis' | 'postgres' | 'rabbitmq' | 'nats'
 
 /** Files that run in one process, one after the other; lanes run beside each other. */
@@ -23,19 +20,14 @@ export interface Lane {
   readonly brokers: readonly BrokerName[]
 }
 
-/** Reads `memory,bullmq`. Absent: all that are certified. Throws on an unknown name. */
+/** Reads `memory,bullmq`. Absent: all. Throws on an unknown name. */
 export function readAdapters(names: string | undefined): string[] {
   const known = Object.keys(ADAPTERS)
-  if (names === undefined || names.trim() === '') return certified(known)
+  if (names === undefined || names.trim() === '') return known
   const chosen = names.split(',').map((name) => name.trim())
   const unknown = chosen.filter((name) => !known.includes(name))
   if (unknown.length > 0) throw new Error(`ADAPTERS: unknown ${unknown.join(', ')}; known: ${known.join(', ')}`)
   return chosen
-}
-
-function certified(known: readonly string[]): string[] {
-  for (const name of UNCERTIFIED) console.log(`Not run: ${name}, which is not certified yet. ADAPTERS=${name} npm test runs it.`)
-  return known.filter((name) => !UNCERTIFIED.has(name))
 }
 
 /**
