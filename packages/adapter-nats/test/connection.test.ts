@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { freePort, makeCertificates, openBroker, type Certificates, type RunningBroker } from '@jobport/brokers'
 import type { Broker, JobportError } from '@jobport/core'
@@ -5,6 +8,7 @@ import { nkeys } from '@nats-io/transport-node'
 import { expect } from 'chai'
 import { judgeVersion } from '../src/server.ts'
 import { readSettings } from '../src/settings.ts'
+import { Operator } from './operator.ts'
 import { Trial } from './trial.ts'
 
 const CANARY = 'canary-5f2e'
@@ -76,6 +80,26 @@ describe('NATS connections', function () {
       expect(await refusal(trial.broker({ url: own.url }).connect())).to.include({ code: 'ACCESS_DENIED' })
     } finally {
       await own.close()
+    }
+  })
+
+  it('take a credentials file, and are refused with that of an account that the server does not know', async () => {
+    const operator = await Operator.open()
+    const folder = mkdtempSync(join(tmpdir(), 'jobport-creds-'))
+    const [good, forged] = [join(folder, 'good.creds'), join(folder, 'forged.creds')]
+    try {
+      writeFileSync(good, await operator.credentials())
+      writeFileSync(forged, await operator.forged())
+      const broker = trial.broker({ servers: operator.place, credentials: good })
+      await works(broker)
+      await broker.queue(trial.name).drop()
+      const stranger = await refusal(trial.broker({ servers: operator.place, credentials: forged }).connect())
+      expect(stranger).to.include({ code: 'ACCESS_DENIED' })
+      expect(inspect([stranger, trial.errors], { depth: 20, showHidden: true })).not.to.include('PRIVATE')
+      expect(await refusal(trial.broker({ servers: operator.place }).connect())).to.include({ code: 'ACCESS_DENIED' })
+    } finally {
+      rmSync(folder, { recursive: true })
+      await operator.close()
     }
   })
 
