@@ -11,6 +11,7 @@ import { chapters } from './chapters/index.ts'
 import { markdownOf } from './markdown.ts'
 import { writeCertificate } from './write.ts'
 import type { Driver, ServerInfo } from '@jobport/core/driver'
+import type { Breakable } from './breakable.ts'
 import type { Harness } from './harness.ts'
 import type { Runner } from './runner.ts'
 
@@ -19,6 +20,7 @@ interface Options {
   readonly seed?: string
   readonly grep?: string
   readonly module?: string
+  readonly broker?: string
 }
 
 /** An adapter as the suite needs it: its module's URL and what that exports. */
@@ -37,6 +39,10 @@ await new Command('jobport-certify')
     '-m, --module <file>',
     "the adapter's module, which exports createDriver(url); default: the one that Jobport has for the URL",
   )
+  .option(
+    '-b, --broker <file>',
+    'a module that exports openBroker(url): a broker of that kind which the suite may stop, kill and freeze (chapter 9)',
+  )
   .action(main)
   .parseAsync()
   .catch((error: unknown) => {
@@ -44,17 +50,22 @@ await new Command('jobport-certify')
     process.exitCode = 1
   })
 
-async function main(broker: string, { out, seed, grep, module }: Options): Promise<void> {
+async function main(broker: string, { out, seed, grep, module, broker: own }: Options): Promise<void> {
   const url = broker === 'memory' ? 'memory://certify' : broker
   const adapter = module === undefined ? await adapterOf(url) : await load(pathToFileURL(resolve(module)))
   const { server, driver } = await visit(adapter, url)
   const only = grep === undefined ? undefined : matching(new RegExp(grep))
   const mocha = new Mocha({ timeout: 0, slow: 5_000, color: process.stdout.isTTY })
-  const results = certify(harnessOf(adapter, url, driver), {
-    runner: runnerOf(mocha),
-    ...(only && { only }),
-    ...(seed !== undefined && { seed: Number(seed) }),
-  })
+  const openBroker = own === undefined ? undefined : await opening(pathToFileURL(resolve(own)), url)
+  const results = certify(
+    { ...harnessOf(adapter, url, driver), ...(openBroker && { openBroker }) },
+    {
+      runner: runnerOf(mocha),
+      slow: true,
+      ...(only && { only }),
+      ...(seed !== undefined && { seed: Number(seed) }),
+    },
+  )
   const failures = await new Promise<number>((done) => mocha.run(done))
   process.exitCode = failures > 0 || results.all().length === 0 ? 1 : 0
   if (only) return
@@ -81,6 +92,12 @@ async function load(module: URL): Promise<Adapter> {
   const { createDriver: make } = (await import(module.href)) as Partial<Adapter>
   if (typeof make !== 'function') throw new Error(`${module.href} exports no createDriver(url)`)
   return { module, createDriver: make }
+}
+
+async function opening(module: URL, url: string): Promise<() => Promise<Breakable>> {
+  const { openBroker } = (await import(module.href)) as { openBroker?: (url: string) => Promise<Breakable> }
+  if (typeof openBroker !== 'function') throw new Error(`${module.href} exports no openBroker(url)`)
+  return () => openBroker(url)
 }
 
 /** Fails early, and in few words, if the broker cannot be had. */
