@@ -1,0 +1,82 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { createDriver } from '@jobport/adapter-rabbitmq'
+import { Broker } from '@jobport/core'
+import { ManagedBroker } from './management.ts'
+
+// node packages/adapter-rabbitmq/test/delays.ts [jobs] [kill]
+// Random delays of 0–10 s while a job with a delay of one hour waits: none may start early. With `kill` the broker is
+// killed in the middle, and none may be lost.
+
+const JOBS = Number(process.argv[2] ?? 10_000)
+const KILL = process.argv[3] === 'kill'
+const LONGEST = 10_000
+const HOUR = 3_600_000
+const BATCH = 500
+const DEADLINE = 120_000
+const NAME = 'delays'
+
+const server = await ManagedBroker.open()
+const broker = new Broker(createDriver(server.url))
+broker.on('error', () => {})
+const queue = broker.queue(NAME)
+const late = new Map<number, number>()
+let repeated = 0
+
+try {
+  await queue.add('hour', 0, { delay: HOUR })
+  const worker = broker.worker<{ a: { n: number; due: number } }>(
+    NAME,
+    {
+      a: ({ data: { n, due } }) => {
+        if (late.has(n)) repeated += 1
+        else late.set(n, Date.now() - due)
+      },
+    },
+    { concurrency: 200 },
+  )
+  worker.on('error', () => {})
+  await worker.ready()
+  await pause(2_000) // what is younger does not survive a kill
+
+  const start = Date.now()
+  const killing = KILL
+    ? pause(LONGEST / 2)
+        .then(() => server.broker.kill())
+        .then(() => server.broker.start())
+    : undefined
+  for (let from = 0; from < JOBS; from += BATCH) {
+    for (let left = Array.from({ length: Math.min(BATCH, JOBS - from) }, (_, i) => from + i); left.length > 0; ) {
+      const jobs = left.map((n) => {
+        const delay = Math.floor(Math.random() * LONGEST)
+        return { name: 'a' as const, data: { n, due: Date.now() + delay }, options: { id: `d${n}`, delay } }
+      })
+      const receipts = await queue.addMany(jobs).then(
+        (all) => all,
+        (error: { receipts?: unknown[] }) => error.receipts ?? [],
+      )
+      left = left.filter((_, i) => receipts[i] === undefined)
+    }
+  }
+  const added = Date.now() - start
+  await killing
+  for (const end = Date.now() + DEADLINE; late.size < JOBS && Date.now() < end; ) await pause(50)
+  const sorted = [...late.values()].toSorted((a, b) => a - b)
+  const at = (share: number): number | undefined => sorted[Math.floor(share * (sorted.length - 1))]
+  const names = await server.get<{ name: string }[]>('queues/%2F')
+  console.log({
+    jobs: JOBS,
+    lost: JOBS - late.size,
+    repeated,
+    early: sorted.filter((ms) => ms < 0).length,
+    'lateness p50': at(0.5),
+    p99: at(0.99),
+    max: at(1),
+    'queues on the broker': names.length,
+    'adding took, ms': added,
+    killed: KILL,
+  })
+  process.exitCode = late.size === JOBS && sorted.every((ms) => ms >= 0) ? 0 : 1
+} finally {
+  await broker.close()
+  await server.close()
+}
