@@ -127,13 +127,13 @@ export const shutdown: readonly Case[] = [
         const queue = closing.queue(name('closing'))
         const calls = callsOf(closing, queue)
         const all = Object.fromEntries(Object.keys(calls).map((what) => [what, 'CLOSED']))
-        const underWay = open ? [queue.counts(), queue.add('a', 1)] : []
+        const underWay = Promise.allSettled(open ? [queue.counts(), queue.add('a', 1)] : [])
         const end = closing.close()
         expect(await answers(calls), `while closing, ${open ? 'opened' : 'never opened'}`).to.deep.equal(all)
         await within(6_000, 'closing', end)
         expect(await answers(calls), `closed, ${open ? 'opened' : 'never opened'}`).to.deep.equal(all)
         expect((await closing.health()).ok).to.equal(false)
-        for (const result of await within(2_000, 'calls under way', Promise.allSettled(underWay))) {
+        for (const result of await within(2_000, 'calls under way', underWay)) {
           if (result.status === 'rejected') expect(result.reason).to.be.instanceOf(JobportError)
         }
       }
