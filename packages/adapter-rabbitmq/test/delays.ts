@@ -47,16 +47,7 @@ try {
     : undefined
   for (let from = 0; from < JOBS; from += BATCH) {
     for (let left = Array.from({ length: Math.min(BATCH, JOBS - from) }, (_, i) => from + i); left.length > 0; ) {
-      const jobs = left.map((n) => {
-        const delay = Math.floor(Math.random() * LONGEST)
-        return { name: 'a' as const, data: { n, due: Date.now() + delay }, options: { id: `d${n}`, delay } }
-      })
-      const receipts = await queue.addMany(jobs).then(
-        (all) => all,
-        (error: { receipts?: unknown[] }) => error.receipts ?? [],
-      )
-      left = left.filter((_, i) => receipts[i] === undefined)
-      if (left.length > 0) await pause(20)
+      left = await add(left)
     }
   }
   const added = Date.now() - start
@@ -92,4 +83,17 @@ try {
 } finally {
   await broker.close()
   await server.close()
+}
+
+/** Answers those that were not added. */
+async function add(numbers: readonly number[]): Promise<number[]> {
+  const jobs = numbers.map((n) => {
+    const delay = Math.floor(Math.random() * LONGEST)
+    return { name: 'a' as const, data: { n, due: Date.now() + delay }, options: { id: `d${n}`, delay } }
+  })
+  const receipts = await queue.addMany(jobs).catch(async (error: { receipts?: unknown[] }) => {
+    await pause(20)
+    return error.receipts ?? []
+  })
+  return numbers.filter((_, i) => receipts[i] === undefined)
 }
