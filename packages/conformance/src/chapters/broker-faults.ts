@@ -137,6 +137,7 @@ async function addedAgain({ queue }: Context, id: string): Promise<{ id: string 
       return await queue.add('a', 1, { id, deadline: 2_000 })
     } catch (error) {
       if (performance.now() > end) throw error
+      await pause(50)
     }
   }
 }

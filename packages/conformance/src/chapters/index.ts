@@ -16,11 +16,11 @@ import { ordering } from './ordering.ts'
 import { processFaults } from './process-faults.ts'
 import { redrive } from './redrive.ts'
 import { retry } from './retry.ts'
+import { scale } from './scale.ts'
 import { shutdown } from './shutdown.ts'
 import { upkeep } from './upkeep.ts'
 import type { Chapter } from '../case.ts'
 
-/** Chapter 11 (scale) is not written yet: its number is kept for it. */
 export const chapters: readonly Chapter[] = [
   { number: 1, title: 'lifecycle', cases: [...lifecycle, ...upkeep] },
   { number: 2, title: 'retry and crashes', cases: [...retry, ...backoff, ...crashes] },
@@ -32,4 +32,5 @@ export const chapters: readonly Chapter[] = [
   { number: 8, title: 'shutdown', cases: [...shutdown, ...exits] },
   { number: 9, title: 'faults', cases: [...brokerFaults, ...networkFaults, ...processFaults] },
   { number: 10, title: 'bad input', cases: [...badNames, ...badPayloads, ...badOptions] },
+  { number: 11, title: 'scale', cases: scale },
 ]

@@ -1,4 +1,5 @@
 import { expect, quiet, until } from '../assert.ts'
+import { pause } from '../wait.ts'
 import type { Case } from '../case.ts'
 import type { Child } from '../child.ts'
 import type { Context } from '../context.ts'
@@ -7,6 +8,8 @@ import type { Context } from '../context.ts'
 const REDELIVERY = 40_000
 /** Far longer than the leases of a suite, ms. */
 const LONG = 12_000
+/** From when the queue can be used again, ms. */
+const RECOVERY = 30_000
 /** From a moment when somebody could have done so, ms. */
 const PROMOTION = 15_000
 
@@ -101,6 +104,24 @@ export const processFaults: readonly Case[] = [
     },
   },
   {
+    id: 'FLT-19',
+    title: 'a queue is dropped under a running worker: what was in it is gone, what is added after runs, and runs once',
+    run: async (ctx) => {
+      const { queue, work, completed, story, exactly, broker } = ctx
+      await work(() => 1)
+      await queue.add('a', 1, { id: 'before' })
+      await completed(1)
+      const other = broker().queue(queue.name)
+      await other.drop()
+      const ids = Array.from({ length: 20 }, (_, i) => `after-${i}`)
+      for (const id of ids) await addedAgain(() => other.add('a', 1, { id, deadline: 2_000 }))
+      await completed(21, RECOVERY)
+      await quiet(300, 'another run', () => story.tally())
+      exactly(['before', ...ids], story.ids('active'), 'started')
+      expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 0 })
+    },
+  },
+  {
     id: 'FLT-22',
     title: 'the worker that looked after due jobs, retries and lost jobs is killed: another takes over',
     needs: 'durable',
@@ -137,6 +158,20 @@ async function holding(ctx: Context): Promise<Child> {
   await ctx.queue.add('hold', 1, { id: 'held' })
   await startsOn(child)
   return child
+}
+
+/** As a program would that repeats what was refused for the moment. */
+async function addedAgain(add: () => Promise<unknown>): Promise<void> {
+  const end = performance.now() + RECOVERY
+  for (;;) {
+    try {
+      await add()
+      return
+    } catch (error) {
+      if (performance.now() > end) throw error
+      await pause(50)
+    }
+  }
 }
 
 async function startsOn(child: Child): Promise<void> {
