@@ -14,24 +14,3 @@ export interface Breakable {
   /** Ends it and removes what it stored. */
   close(): Promise<void>
 }
-
-/** One broker for all cases that break one: opened for the first of them, in order again for each. */
-export class Workbench {
-  readonly #open: () => Promise<Breakable>
-  #opened: Promise<Breakable> | undefined
-
-  constructor(open: () => Promise<Breakable>) {
-    this.#open = open
-  }
-
-  async broker(): Promise<Breakable> {
-    this.#opened ??= this.#open()
-    const broker = await this.#opened
-    await broker.start()
-    return broker
-  }
-
-  async close(): Promise<void> {
-    await (await this.#opened)?.close()
-  }
-}

@@ -2,7 +2,7 @@ import { assertions } from './assert.ts'
 import { refuses, type Case, type Chapter } from './case.ts'
 import { chapters as all } from './chapters/index.ts'
 import { Context, type Ledger } from './context.ts'
-import { Workbench, type Breakable } from './breakable.ts'
+import { movedTo, Workbench } from './workbench.ts'
 import { metaCases } from './chapters/meta.ts'
 import { failureOf, Results, type Result } from './results.ts'
 import { globalRunner, type Runner } from './runner.ts'
@@ -16,7 +16,7 @@ export interface CertifyOptions {
   readonly seed?: number
   /** Only the cases with these ids; then the suite does not ask whether all were reached. */
   readonly only?: ReadonlySet<string>
-  /** Whether to run the cases that take a minute or so. Default: false. */
+  /** Whether to run the cases that take ten seconds or more, as `jobport-certify` does. Default: false. */
   readonly slow?: boolean
   /** Default: those of the suite. It still asks for every case that it lists. */
   readonly chapters?: readonly Chapter[]
@@ -96,13 +96,6 @@ async function perform({ needs, processes, breaks, run }: Case, ctx: Context): P
   await run(ctx)
   const reason = ctx.untested.join('; ')
   return { status: 'passed', ...(reason !== '' && { reason }) }
-}
-
-/** The same adapter and options, at another broker. */
-function movedTo({ url: place }: Breakable, harness: Harness): Harness {
-  const { module, url: usual } = harness.remote!
-  const url = place + new URL(usual).search
-  return { ...harness, createDriver: (given = url) => harness.createDriver(given), remote: { url, module } }
 }
 
 /** What the workers complained of belongs to the failure. */

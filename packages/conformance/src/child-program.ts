@@ -1,11 +1,11 @@
 import { Broker, type Job, type JobportError } from '@jobport/core'
 import { pause } from './wait.ts'
 import type { Driver } from '@jobport/core/driver'
-import type { ChildTask, Order, Report } from './child.ts'
+import type { ChildTask, Mixed, Order, Report } from './child.ts'
 
 /**
  * Runs in a process of its own, see `child.ts`. A job named `die` kills it, `hold` runs until it is aborted, `wait` for `data`
- * ms, `block` keeps the event loop from turning for as long.
+ * ms, `block` keeps the event loop from turning for as long, `mixed` fails as often as its data say.
  */
 const task = JSON.parse(process.argv[2]!) as ChildTask
 const { createDriver } = (await import(task.module)) as { createDriver(url: string): Driver }
@@ -33,14 +33,23 @@ async function work(): Promise<void> {
       die: () => process.kill(process.pid, 'SIGKILL'),
       wait: ({ data }) => pause(data as number),
       block: ({ data }) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, data as number),
+      mixed: async ({ data, attempt }) => {
+        const { fails, ms } = data as Mixed
+        await pause(ms)
+        if (attempt <= fails) throw new Error(`run ${attempt} of ${fails} that fail`)
+      },
       hold: (_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
     },
     { concurrency, crashLimit },
   )
-  const say = (type: 'active' | 'completed' | 'stalled' | 'dead', { id, uid, attempt, crashes }: Job, reason = ''): void =>
-    tell({ type, id, uid, attempt, crashes, reason })
+  const say = (
+    type: 'active' | 'completed' | 'failed' | 'stalled' | 'dead',
+    { id, uid, attempt, crashes }: Job,
+    reason = '',
+  ): void => tell({ type, id, uid, attempt, crashes, reason, at: Date.now() })
   worker.on('active', (job) => say('active', job))
   worker.on('completed', (job) => say('completed', job))
+  worker.on('failed', (job, _error, retryIn) => void (retryIn !== null && say('failed', job)))
   worker.on('stalled', (job) => say('stalled', job))
   worker.on('dead', (job, _error, reason) => say('dead', job, reason))
   worker.on('error', ({ message }) => tell({ type: 'error', message }))

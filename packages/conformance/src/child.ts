@@ -19,16 +19,25 @@ export interface ChildTask {
 export type Report =
   | { readonly type: 'ready' | 'signalled' }
   | {
-      readonly type: 'active' | 'completed' | 'stalled' | 'dead'
+      /** `failed`: the run is over, and another will follow. */
+      readonly type: 'active' | 'completed' | 'failed' | 'stalled' | 'dead'
       readonly id: string
       readonly uid: string
       readonly attempt: number
       readonly crashes: number
       readonly reason?: string
+      /** Epoch ms. */
+      readonly at: number
     }
   | { readonly type: 'added'; readonly receipt: Receipt }
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
   | { readonly type: 'error'; readonly message: string }
+
+/** Data of a job named `mixed`: so many of its runs fail, each after so many ms. */
+export interface Mixed {
+  readonly fails: number
+  readonly ms: number
+}
 
 /** What a producer is told to add. */
 export interface Order {

@@ -1,18 +1,13 @@
 #!/usr/bin/env node
-import { createRequire } from 'node:module'
-import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import Mocha from 'mocha'
-import { createDriver, JobportError } from '@jobport/core'
+import { JobportError } from '@jobport/core'
+import { adapterFor, harnessOf, opening, visit } from './adapter.ts'
 import { certificateOf, versionBeside } from './certificate.ts'
 import { certify } from './certify.ts'
 import { chapters } from './chapters/index.ts'
 import { markdownOf } from './markdown.ts'
 import { writeCertificate } from './write.ts'
-import type { Driver, ServerInfo } from '@jobport/core/driver'
-import type { Breakable } from './breakable.ts'
-import type { Harness } from './harness.ts'
 import type { Runner } from './runner.ts'
 
 interface Options {
@@ -21,12 +16,6 @@ interface Options {
   readonly grep?: string
   readonly module?: string
   readonly broker?: string
-}
-
-/** An adapter as the suite needs it: its module's URL and what that exports. */
-interface Adapter {
-  readonly module: URL
-  readonly createDriver: (url: string) => Driver
 }
 
 await new Command('jobport-certify')
@@ -52,11 +41,11 @@ await new Command('jobport-certify')
 
 async function main(broker: string, { out, seed, grep, module, broker: own }: Options): Promise<void> {
   const url = broker === 'memory' ? 'memory://certify' : broker
-  const adapter = module === undefined ? await adapterOf(url) : await load(pathToFileURL(resolve(module)))
+  const adapter = await adapterFor(url, module)
   const { server, driver } = await visit(adapter, url)
   const only = grep === undefined ? undefined : matching(new RegExp(grep))
   const mocha = new Mocha({ timeout: 0, slow: 5_000, color: process.stdout.isTTY })
-  const openBroker = own === undefined ? undefined : await opening(pathToFileURL(resolve(own)), url)
+  const openBroker = own === undefined ? undefined : await opening(own, url)
   const results = certify(
     { ...harnessOf(adapter, url, driver), ...(openBroker && { openBroker }) },
     {
@@ -78,56 +67,6 @@ async function main(broker: string, { out, seed, grep, module, broker: own }: Op
   const files = await writeCertificate(certificate, server, out)
   console.log(`${markdownOf(certificate)}\nWritten: ${files.join(' and ')}`)
   if (!certificate.certified) process.exitCode = 1
-}
-
-/** Core knows which adapter serves a URL; where its package is installed, the program's folder knows. */
-async function adapterOf(url: string): Promise<Adapter> {
-  const driver = await createDriver(url)
-  await driver.close()
-  const file = createRequire(join(process.cwd(), 'index.js')).resolve(`@jobport/adapter-${driver.name}`)
-  return load(pathToFileURL(file))
-}
-
-async function load(module: URL): Promise<Adapter> {
-  const { createDriver: make } = (await import(module.href)) as Partial<Adapter>
-  if (typeof make !== 'function') throw new Error(`${module.href} exports no createDriver(url)`)
-  return { module, createDriver: make }
-}
-
-async function opening(module: URL, url: string): Promise<() => Promise<Breakable>> {
-  const { openBroker } = (await import(module.href)) as { openBroker?: (url: string) => Promise<Breakable> }
-  if (typeof openBroker !== 'function') throw new Error(`${module.href} exports no openBroker(url)`)
-  return () => openBroker(url)
-}
-
-/** Fails early, and in few words, if the broker cannot be had. */
-async function visit({ createDriver: make }: Adapter, url: string): Promise<{ driver: Driver } & ServerInfo> {
-  const driver = make(url)
-  try {
-    return { driver, ...(await driver.connect({ down: () => {}, up: () => {}, error: () => {} })) }
-  } finally {
-    await driver.close()
-  }
-}
-
-/** A broker whose jobs outlive this process can be reached from others. */
-function harnessOf({ module, createDriver: make }: Adapter, url: string, { name, features }: Driver): Harness {
-  return {
-    name,
-    createDriver: (through = url) => make(through),
-    ...(features.durable && { remote: { url, module } }),
-    leftovers: async (queues) => {
-      const driver = make(url)
-      await driver.connect({ down: () => {}, up: () => {}, error: () => {} })
-      const left: string[] = []
-      for (const queue of queues) {
-        const counts = await driver.admin(queue).counts()
-        if (Object.values(counts).some((count) => count > 0)) left.push(`${queue} ${JSON.stringify(counts)}`)
-      }
-      await driver.close()
-      return left
-    },
-  }
 }
 
 /** Mocha's own interface, without touching the globals. */

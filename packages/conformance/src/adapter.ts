@@ -1,0 +1,70 @@
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { createDriver } from '@jobport/core'
+import type { Driver, ServerInfo } from '@jobport/core/driver'
+import type { Breakable } from './breakable.ts'
+import type { Harness } from './harness.ts'
+
+/** An adapter as the suite needs it: its module's URL and what that exports. */
+export interface Adapter {
+  readonly module: URL
+  readonly createDriver: (url: string) => Driver
+}
+
+/** That of the module, or the one that Jobport has for the URL. */
+export async function adapterFor(url: string, module: string | undefined): Promise<Adapter> {
+  return module === undefined ? adapterOf(url) : load(pathToFileURL(resolve(module)))
+}
+
+/** Core knows which adapter serves a URL; where its package is installed, the program's folder knows. */
+async function adapterOf(url: string): Promise<Adapter> {
+  const driver = await createDriver(url)
+  await driver.close()
+  const file = createRequire(join(process.cwd(), 'index.js')).resolve(`@jobport/adapter-${driver.name}`)
+  return load(pathToFileURL(file))
+}
+
+async function load(module: URL): Promise<Adapter> {
+  const { createDriver: make } = (await import(module.href)) as Partial<Adapter>
+  if (typeof make !== 'function') throw new Error(`${module.href} exports no createDriver(url)`)
+  return { module, createDriver: make }
+}
+
+/** How to make a broker that may be broken, by a module that exports `openBroker(url)`. */
+export async function opening(file: string, url: string): Promise<() => Promise<Breakable>> {
+  const module = pathToFileURL(resolve(file))
+  const { openBroker } = (await import(module.href)) as { openBroker?: (url: string) => Promise<Breakable> }
+  if (typeof openBroker !== 'function') throw new Error(`${module.href} exports no openBroker(url)`)
+  return () => openBroker(url)
+}
+
+/** Fails early, and in few words, if the broker cannot be had. */
+export async function visit({ createDriver: make }: Adapter, url: string): Promise<{ driver: Driver } & ServerInfo> {
+  const driver = make(url)
+  try {
+    return { driver, ...(await driver.connect({ down: () => {}, up: () => {}, error: () => {} })) }
+  } finally {
+    await driver.close()
+  }
+}
+
+/** A broker whose jobs outlive this process can be reached from others. */
+export function harnessOf({ module, createDriver: make }: Adapter, url: string, { name, features }: Driver): Harness {
+  return {
+    name,
+    createDriver: (through = url) => make(through),
+    ...(features.durable && { remote: { url, module } }),
+    leftovers: async (queues) => {
+      const driver = make(url)
+      await driver.connect({ down: () => {}, up: () => {}, error: () => {} })
+      const left: string[] = []
+      for (const queue of queues) {
+        const counts = await driver.admin(queue).counts()
+        if (Object.values(counts).some((count) => count > 0)) left.push(`${queue} ${JSON.stringify(counts)}`)
+      }
+      await driver.close()
+      return left
+    },
+  }
+}

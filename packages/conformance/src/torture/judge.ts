@@ -1,0 +1,124 @@
+import { violations, type Added, type HistoryEvent, type Rule } from '../history.ts'
+import { pause } from '../wait.ts'
+import type { Child } from '../child.ts'
+import type { Context } from '../context.ts'
+
+export interface Verdict {
+  readonly accepted: number
+  readonly completed: number
+  readonly dead: number
+  /** Ran and are gone, but the worker that could have told was killed. */
+  readonly untold: number
+  /** Runs of an attempt that had been run before, which faults may cause. */
+  readonly duplicates: number
+  /** Jobs of two ends, where the broker cannot fence those whose ids are not given. */
+  readonly doubled: number
+  readonly wrong: readonly {
+    readonly rule: string
+    readonly uid: string
+    readonly detail: string
+    readonly story: readonly string[]
+  }[]
+}
+
+/** At least once: faults may make a job run again. */
+const AGAIN: ReadonlySet<Rule> = new Set(['ran twice at once', 'ran after its end'])
+/** What befalls a job whose settlements the broker cannot fence. */
+const ENDS: ReadonlySet<Rule> = new Set(['completed twice', 'completed and dead', 'dead letter twice'])
+const CRASHES = 100
+/** What has ended may still be told, and a dead letter still be written, ms. */
+const LAST_WORDS = 20_000
+
+/** Waits until nothing moves, and holds all that was told against what may be. */
+export async function judge(
+  ctx: Context,
+  accepted: readonly Added[],
+  children: readonly Child[],
+  patience: number,
+): Promise<Verdict> {
+  const stuck = await settle(ctx, patience)
+  for (const end = performance.now() + LAST_WORDS; ; await pause(500)) {
+    const verdict = await look(ctx, accepted, children, stuck)
+    if (verdict.wrong.length === 0 || stuck !== undefined || performance.now() > end) return verdict
+  }
+}
+
+async function look(
+  ctx: Context,
+  accepted: readonly Added[],
+  children: readonly Child[],
+  stuck: string | undefined,
+): Promise<Verdict> {
+  const told = children.flatMap((child, process) => eventsOf(child, process)).toSorted((a, b) => a.at - b.at)
+  const started = new Set(told.flatMap(({ event }) => (event.type === 'started' ? [event.uid] : [])))
+  const ended = new Set(told.flatMap(({ event }) => (event.type === 'completed' || event.type === 'dead' ? [event.uid] : [])))
+  const letters = (await ctx.deadLetters()).map(({ uid }) => uid)
+  const known = new Set(accepted.map(({ uid }) => uid))
+  // plain jobs whose add was never answered, and were stored
+  const strangers = [...new Set([...started, ...letters])].filter((uid) => !known.has(uid))
+  const unanswered = strangers.map((uid): Added => ({ type: 'added', uid, id: uid, attempts: 4 }))
+  const all = [...accepted, ...unanswered]
+  const untold = all.map(({ uid }) => uid).filter((uid) => started.has(uid) && !ended.has(uid) && !letters.includes(uid))
+  const events: HistoryEvent[] = [
+    ...all,
+    ...told.map(({ event }) => event),
+    ...untold.map((uid) => ({ type: 'completed' as const, uid })),
+  ]
+  const found = violations({ events, live: [], dead: letters }, { crashLimit: CRASHES })
+  const story = (uid: string): string[] =>
+    told.filter(({ event }) => event.uid === uid).map(({ event, process, at }) => `${at} ${event.type} on worker ${process}`)
+  const given = new Set(accepted.flatMap(({ uid, id }) => (uid === id ? [] : [uid])))
+  const isFenced = (uid: string): boolean => ctx.features.cancel === 'all' || given.has(uid)
+  const doubled = found.filter(({ rule, uid }) => ENDS.has(rule) && !isFenced(uid))
+  const wrong = found
+    .filter((each) => !AGAIN.has(each.rule) && !doubled.includes(each))
+    .map((each) => ({ ...each, story: story(each.uid) }))
+  return {
+    accepted: all.length,
+    completed: new Set(told.flatMap(({ event }) => (event.type === 'completed' ? [event.uid] : []))).size,
+    dead: letters.length,
+    untold: untold.length,
+    duplicates: repeated(children),
+    doubled: doubled.length,
+    wrong: [...(stuck === undefined ? [] : [{ rule: 'stuck', uid: '', detail: stuck, story: [] }]), ...wrong],
+  }
+}
+
+/** Says what still moves when there is no more patience. */
+async function settle({ queue }: Context, patience: number): Promise<string | undefined> {
+  for (const end = performance.now() + patience; ; await pause(100)) {
+    const counts = await queue.counts().catch(() => undefined)
+    if (counts && counts.waiting + counts.delayed + counts.active === 0) return undefined
+    if (performance.now() > end) return JSON.stringify(counts)
+  }
+}
+
+/** An attempt that was run n times counts n − 1. */
+function repeated(children: readonly Child[]): number {
+  const runs = children.flatMap(({ reports }) =>
+    reports.flatMap((report) => (report.type === 'active' ? [`${report.uid} ${report.attempt}`] : [])),
+  )
+  return runs.length - new Set(runs).size
+}
+
+interface Told {
+  readonly event: HistoryEvent
+  readonly process: number
+  /** Epoch ms. */
+  readonly at: number
+}
+
+function eventsOf(child: Child, process: number): Told[] {
+  return child.reports.flatMap((report): Told[] => {
+    switch (report.type) {
+      case 'active':
+        return [{ event: { type: 'started', uid: report.uid, at: report.at }, process, at: report.at }]
+      case 'completed':
+      case 'failed':
+      case 'dead':
+        return [{ event: { type: report.type, uid: report.uid }, process, at: report.at }]
+      default:
+        return []
+    }
+  })
+}
