@@ -64,7 +64,7 @@ async function withBrokers(names: Set<BrokerName>, run: (urls: Record<string, st
   }
 }
 
-/** As many at once as there are processors; the first shows its report as it goes, each other in one piece at its end. */
+/** One more at once than there are processors, for tests mostly wait; the first shows its report as it goes, each other in one piece at its end. */
 async function runLanes(chosen: readonly Lane[], flags: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally[]> {
   const left = chosen.map(({ files }, index) => ({ files, hold: index > 0 && availableParallelism() > 1 }))
   const tallies: Tally[] = []
@@ -73,7 +73,7 @@ async function runLanes(chosen: readonly Lane[], flags: readonly string[], env: 
       tallies.push(await runMocha([...flags, ...lane.files], { env, signal: interrupted.signal, hold: lane.hold }))
     }
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, runner))
+  await Promise.all(Array.from({ length: availableParallelism() + 1 }, runner))
   return tallies
 }
 

@@ -15,7 +15,6 @@ export type BrokerName = 'redis' | 'postgres' | 'rabbitmq' | 'nats'
 
 /** Files that run in one process, one after the other; lanes run beside each other. */
 export interface Lane {
-  readonly name: string
   readonly files: readonly string[]
   readonly brokers: readonly BrokerName[]
 }
@@ -31,18 +30,23 @@ export function readAdapters(names: string | undefined): string[] {
 }
 
 /**
- * Splits `chosen`, or else all test files of `adapters`: those of an adapter that needs a broker by adapter, the rest by
- * whether they need one. The longest come first.
+ * Splits `chosen`, or else all test files of `adapters`: each that certifies an adapter on a broker is a lane of its own; the
+ * rest go by adapter, or by whether they need a broker. The longest come first.
  */
 export function lanes(adapters: readonly string[], chosen: readonly string[]): Lane[] {
   const files = chosen.length > 0 ? chosen.map((file) => relative('.', file)) : globSync(PATTERNS).toSorted()
   const allowed = files.filter((file) => chosen.length > 0 || belongs(file, adapters))
-  const groups = Map.groupBy(allowed, (file) => (needsBroker(file) ? (adapterOf(file) ?? 'on brokers') : 'alone'))
   const brokers = [...new Set(adapters.flatMap((name) => ADAPTERS[name] ?? []))]
-  return [...Object.keys(ADAPTERS), 'on brokers', 'alone'].flatMap((name) => {
-    const group = groups.get(name)
-    return group ? [{ name, files: group, brokers: name === 'alone' ? [] : (ADAPTERS[name] ?? brokers) }] : []
-  })
+  const [long, short] = [allowed.filter(isCertificate), allowed.filter((file) => !isCertificate(file))]
+  const groups = Map.groupBy(short, (file) => (needsBroker(file) ? (adapterOf(file) ?? 'on brokers') : 'alone'))
+  return [
+    ...long.map((file) => ({ files: [file], brokers: ADAPTERS[adapterOf(file)!] ?? [] })),
+    ...[...groups].map(([name, group]) => ({ files: group, brokers: name === 'alone' ? [] : (ADAPTERS[name] ?? brokers) })),
+  ]
+}
+
+function isCertificate(file: string): boolean {
+  return needsBroker(file) && /\/conformance[^/]*\.test\.ts$/.test(file)
 }
 
 /** Files outside the adapters' folders belong to every choice, the broker helper's only to one that needs a broker. */

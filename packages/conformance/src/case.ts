@@ -14,7 +14,7 @@ export interface Case {
   readonly processes?: true
   /** Breaks its broker, so it gets one of the suite's own. */
   readonly breaks?: true
-  /** Takes a minute or so: left out unless the run asks for it. */
+  /** Takes ten seconds or more: left out unless the run asks for it. */
   readonly slow?: true
   readonly run: (ctx: Context) => Promise<void>
 }

@@ -37,6 +37,7 @@ export const networkFaults: readonly Case[] = [
     title: 'a connection goes dead without a word: the worker behind it notices, and consumes again',
     needs: 'durable',
     processes: true,
+    slow: true,
     run: async (ctx) => {
       const { proxy: open, broker, harness, queue, work, completed, story } = ctx
       const { proxy, url } = await open()
@@ -55,6 +56,7 @@ export const networkFaults: readonly Case[] = [
     title: 'half a second of latency: slower, and otherwise as ever',
     needs: 'durable',
     processes: true,
+    slow: true,
     run: async (ctx) => {
       const { proxy: open, broker, harness, queue, work, completed, story, exactly } = ctx
       const { proxy, url } = await open()

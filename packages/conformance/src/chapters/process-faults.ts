@@ -88,6 +88,7 @@ export const processFaults: readonly Case[] = [
     id: 'FLT-09',
     title: 'a job that runs far longer than its lease, on a worker that lives, is never run by another',
     needs: 'durable',
+    slow: true,
     run: async (ctx) => {
       const { queue, work, completed, story, broker } = ctx
       await queue.add('a', 1, { id: 'long' })

@@ -28,7 +28,11 @@ export const scale: readonly Case[] = [
       } finally {
         process.off('warning', warned)
       }
-      await until(() => resources() <= before, 'an end of what was opened', () => [before, resources(), process.getActiveResourcesInfo()])
+      await until(
+        () => resources() <= before,
+        'an end of what was opened',
+        () => [before, resources(), process.getActiveResourcesInfo()],
+      )
       expect(warnings.map(({ name }) => name).filter((name) => name === 'MaxListenersExceededWarning')).to.deep.equal([])
     },
   },

@@ -1,0 +1,3 @@
+import { certifyRabbitMQ } from './conformance.ts'
+
+certifyRabbitMQ('rabbitmq, all jobs in the ledger', '&ledger=all')
