@@ -165,14 +165,16 @@ class Look {
   /** Resolves once all that lie in the queue are in hand. */
   async all(): Promise<void> {
     const end = Date.now() + SCAN_DEADLINE
-    for (let quietSince = Date.now(), before = -1; !this.#isClosed && this.#expected > 0; ) {
+    for (let quietSince = Date.now(), before = -1; !this.#isClosed && this.#tag !== undefined; ) {
       const { messageCount } = await within(CALL_DEADLINE, 'reading', this.#channel.checkQueue(this.#queue))
       const here = this.#letters.length + this.#removed
-      if (here !== before || messageCount > 0) quietSince = Date.now()
+      // what the queue had handed out by the time of one answer has come by the time of the next
+      const isStill = here === before && messageCount === 0
+      if (!isStill) quietSince = Date.now()
       before = here
       // the reader before us may have taken some out for good
       const isComplete = here >= this.#expected || Date.now() - quietSince > QUIET
-      if ((messageCount === 0 && isComplete) || this.#letters.length >= MOST_IN_HAND) return
+      if ((isStill && isComplete) || this.#letters.length >= MOST_IN_HAND) return
       if (Date.now() > end)
         throw new JobportError('UNAVAILABLE', `only ${here} of ${this.#expected} dead letters came within ${SCAN_DEADLINE} ms`)
       await pause(POLL)
