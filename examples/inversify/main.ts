@@ -2,6 +2,8 @@
 
 import { bullmqModule } from '@jobport/adapter-bullmq/inversify'
 import { memoryModule } from '@jobport/adapter-memory/inversify'
+import { natsModule } from '@jobport/adapter-nats/inversify'
+import { rabbitmqModule } from '@jobport/adapter-rabbitmq/inversify'
 import type { Broker, Queue } from '@jobport/core'
 import { BROKER, brokerModule } from '@jobport/core/inversify'
 import { Container, ContainerModule } from 'inversify'
@@ -49,8 +51,7 @@ const mailModule = new ContainerModule(({ bind }) => {
 })
 
 const [url = 'memory://'] = process.argv.slice(2)
-const adapterModule = url.startsWith('memory:') ? memoryModule() : bullmqModule(url)
-const modules = [adapterModule, brokerModule(), mailModule]
+const modules = [adapterModule(url), brokerModule(), mailModule]
 const container = new Container()
 container.load(...modules)
 
@@ -61,3 +62,10 @@ await newsletter.queue.drop()
 
 // closes the broker, workers first: the process ends by itself
 await container.unloadAsync(...modules)
+
+/** A program would name one. */
+function adapterModule(place: string): ContainerModule {
+  if (place.startsWith('memory:')) return memoryModule()
+  if (/^amqps?:/.test(place)) return rabbitmqModule(place)
+  return place.startsWith('nats') ? natsModule(place) : bullmqModule(place)
+}
