@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { JobportError } from '@jobport/core/driver'
 import { isForeign } from './faults.ts'
 import { LEVELS, namesOf, type DelayNames, type Names } from './names.ts'
@@ -6,6 +7,9 @@ import type { Calls } from './calls.ts'
 import type { Settings } from './settings.ts'
 
 const DIGITS = 15
+/** Tries, and ms between them. */
+const DROPS = 5
+const RECONNECTION = 500
 /** What the chain of delays can hold, ms: 49.7 days. */
 export const LONGEST_DELAY: number = 16 ** LEVELS - 1
 
@@ -111,8 +115,19 @@ export class Topology {
     return (purged ?? []).reduce((sum, { messageCount }) => sum + messageCount, 0)
   }
 
-  /** Removes all of it. */
+  /** Removes all of it. A worker that declares anew what is just being deleted can cost us the connection: then once more. */
   async drop(queue: string): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#drop(queue)
+      } catch (error) {
+        if ((error as JobportError).code !== 'UNAVAILABLE' || tries === DROPS) throw error
+        await pause(RECONNECTION)
+      }
+    }
+  }
+
+  async #drop(queue: string): Promise<void> {
     const { work, failed, ledger, control, members, paused, delays } = this.names(queue)
     this.forget(queue)
     await this.#calls.run(`dropping ${queue}`, async (channel) => {
