@@ -1,3 +1,3 @@
 import { certifyRabbitMQ } from './conformance.ts'
 
-certifyRabbitMQ('rabbitmq', '')
+certifyRabbitMQ('rabbitmq', '', true)
