@@ -42,6 +42,19 @@ export async function within<T>(deadline: number, what: string, work: Promise<T>
   }
 }
 
+/** As a program would that repeats what was refused for the moment; its last error, after `deadline` ms. */
+export async function insist<T>(deadline: number, step: () => Promise<T>): Promise<T> {
+  const end = performance.now() + deadline
+  for (;;) {
+    try {
+      return await step()
+    } catch (error) {
+      if (performance.now() > end) throw error
+      await pause(50)
+    }
+  }
+}
+
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,5 +1,5 @@
 import { expect, quiet, until } from '../assert.ts'
-import { pause } from '../wait.ts'
+import { insist } from '../wait.ts'
 import type { Case } from '../case.ts'
 import type { Child } from '../child.ts'
 import type { Context } from '../context.ts'
@@ -115,7 +115,7 @@ export const processFaults: readonly Case[] = [
       const other = broker().queue(queue.name)
       await other.drop()
       const ids = Array.from({ length: 20 }, (_, i) => `after-${i}`)
-      for (const id of ids) await addedAgain(() => other.add('a', 1, { id, deadline: 2_000 }))
+      for (const id of ids) await insist(RECOVERY, () => other.add('a', 1, { id, deadline: 2_000 }))
       await completed(21, RECOVERY)
       await quiet(300, 'another run', () => story.tally())
       exactly(['before', ...ids], story.ids('active'), 'started')
@@ -159,20 +159,6 @@ async function holding(ctx: Context): Promise<Child> {
   await ctx.queue.add('hold', 1, { id: 'held' })
   await startsOn(child)
   return child
-}
-
-/** As a program would that repeats what was refused for the moment. */
-async function addedAgain(add: () => Promise<unknown>): Promise<void> {
-  const end = performance.now() + RECOVERY
-  for (;;) {
-    try {
-      await add()
-      return
-    } catch (error) {
-      if (performance.now() > end) throw error
-      await pause(50)
-    }
-  }
 }
 
 async function startsOn(child: Child): Promise<void> {
