@@ -43,8 +43,7 @@ export async function runMocha(args: readonly string[], { env, signal, hold }: R
   clearTimeout(timer)
   signal.removeEventListener('abort', stop)
   if (report) process.stdout.write((await report).join(''))
-  if (!trouble && (!tally || (code !== 0 && tally.failed === 0))) trouble = `ended with ${killedBy ?? `code ${code}`}`
-  const { passed, failed, skipped } = tally ?? { passed: 0, failed: 0, skipped: 0 }
-  if (trouble) console.error(`mocha ${args.join(' ')}: ${trouble}`)
-  return { passed, failed: failed + (trouble ? 1 : 0), skipped }
+  if (!trouble && (!tally || (code !== 0 && tally.failures.length === 0))) trouble = `ended with ${killedBy ?? `code ${code}`}`
+  const { passed, skipped, failures } = tally ?? { passed: 0, skipped: 0, failures: [] }
+  return { passed, skipped, failures: trouble ? [...failures, `mocha ${args.join(' ')}: ${trouble}`] : failures }
 }

@@ -17,16 +17,16 @@ const VARIABLES: Record<BrokerName, string> = {
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
 
-const tally = { passed: 0, failed: 0, skipped: 0 }
+const tally = { passed: 0, skipped: 0, failures: [] as string[] }
 try {
   await main()
 } catch (error) {
-  tally.failed += 1
-  console.error(error instanceof Error ? error.message : error)
+  tally.failures.push(error instanceof Error ? error.message : String(error))
 }
+for (const failure of tally.failures) console.log(`Failed: ${failure}\n`)
 if (tally.skipped > 0) console.log(`${tally.skipped} not run: see above`)
-console.log(`${tally.passed} passed, ${tally.failed} failed`)
-process.exitCode = tally.failed === 0 && tally.passed > 0 ? 0 : 1
+console.log(`${tally.passed} passed, ${tally.failures.length} failed`)
+process.exitCode = tally.failures.length === 0 && tally.passed > 0 ? 0 : 1
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -77,8 +77,8 @@ async function runLanes(chosen: readonly Lane[], flags: readonly string[], env: 
   return tallies
 }
 
-function add({ passed, failed, skipped: pending }: Tally): void {
+function add({ passed, skipped, failures }: Tally): void {
   tally.passed += passed
-  tally.failed += failed
-  tally.skipped += pending
+  tally.skipped += skipped
+  tally.failures.push(...failures)
 }

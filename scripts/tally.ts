@@ -2,8 +2,9 @@ import Mocha from 'mocha'
 
 export interface Tally {
   readonly passed: number
-  readonly failed: number
   readonly skipped: number
+  /** What each failure says, whole. */
+  readonly failures: readonly string[]
 }
 
 /** From when on a process whose tests have ended lingers, ms. */
@@ -13,9 +14,13 @@ const LINGERS = 5_000
 export default class TallyReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options)
+    const failures: string[] = []
+    runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, (test, error: Error) => {
+      failures.push(`${test.titlePath().join(' › ')}\n${error.stack ?? error.message}`)
+    })
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
-      const { passes: passed, failures: failed, pending: skipped } = this.stats
-      process.send?.({ passed, failed, skipped } satisfies Tally)
+      const { passes: passed, pending: skipped } = this.stats
+      process.send?.({ passed, skipped, failures } satisfies Tally)
       setTimeout(sayWhatIsOpen, LINGERS).unref()
     })
   }
