@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import {
   decode,
   type JobState,
@@ -20,6 +21,17 @@ import type { Post } from './post.ts'
 import type { Settings } from './settings.ts'
 import type { Topology } from './topology.ts'
 
+/** Longer than a message takes from one queue to the next, ms. */
+const MOVING = 30
+/** Longer than it takes from when it is due to its work queue, ms. */
+const LATE = 1_000
+
+/** How many. */
+interface Resting {
+  readonly waiting: number
+  readonly delayed: number
+}
+
 export interface AdminOptions {
   readonly calls: Calls
   readonly control: Control
@@ -41,24 +53,23 @@ export class RabbitMQAdmin implements QueueAdmin {
   }
 
   async counts(): Promise<Record<JobState, number>> {
-    const { calls, topology, control, ledgers, letters, settings } = this.#options
+    const { calls, control, ledgers, letters, settings } = this.#options
     const { work } = this.#names
     const found = await calls.find(`counting ${this.#queue}`, (channel) => channel.checkQueue(work))
     if (!found) return { waiting: 0, delayed: 0, active: 0, dead: await letters.count() }
     const ledger = await synced(ledgers.find(this.#queue))
     if (settings.ledger === 'all' && ledger) return { ...ledger.state.counts(), dead: await letters.count() }
-    const [resting, delayed, { replies, silent }, dead] = await Promise.all([
-      calls.run(`counting ${this.#queue}`, (channel) => channel.checkQueue(work)),
-      topology.delayed(this.#queue),
+    const [messages, { replies, silent }, dead] = await Promise.all([
+      this.#messages(),
       control.ask(this.#names, 'state'),
       letters.count(),
     ])
     const held = replies.reduce((sum, { active }) => sum + active, 0)
     const known = ledger?.state.counts()
-    const tombs = tombsOf(ledger)
+    const { waiting, delayed } = resting(messages, ledger, settings)
     return {
-      waiting: Math.max(0, resting.messageCount - tombs.waiting),
-      delayed: settings.delays === 'shared' ? (known?.delayed ?? 0) : Math.max(0, delayed - tombs.delayed),
+      waiting,
+      delayed,
       active: silent > 0 ? Math.max(held, known?.active ?? 0) : held,
       dead,
     }
@@ -144,6 +155,23 @@ export class RabbitMQAdmin implements QueueAdmin {
     await this.#options.topology.drop(this.#queue)
   }
 
+  /** A message that moves is in no queue for a moment: of two looks, the one that sees more is right. */
+  async #messages(): Promise<Resting> {
+    const first = await this.#look()
+    if (first.delayed === 0) return first
+    await pause(MOVING)
+    const second = await this.#look()
+    return first.waiting + first.delayed > second.waiting + second.delayed ? first : second
+  }
+
+  /** In the order that counts none twice. */
+  async #look(): Promise<Resting> {
+    const { calls, topology } = this.#options
+    const { work } = this.#names
+    const { messageCount } = await calls.run(`counting ${this.#queue}`, (channel) => channel.checkQueue(work))
+    return { waiting: messageCount, delayed: await topology.delayed(this.#queue) }
+  }
+
   async #listLive(state: Exclude<JobState, 'dead'>, page: { limit: number; cursor?: string }): Promise<Page> {
     const ledger = await this.#ledger()
     if (!ledger) return { jobs: [] }
@@ -211,8 +239,21 @@ function isValid(letter: Letter, ledger: LedgerApi | undefined): boolean {
   return fate === undefined
 }
 
+/** Of its messages, those of jobs that live. The ledger knows of those that it recorded, wherever they are just now. */
+function resting(messages: Resting, ledger: LedgerApi | undefined, { delays }: Settings): Resting {
+  const tombs = tombsOf(ledger)
+  const now = Date.now()
+  const due = ledger?.state.counts(now).delayed ?? 0
+  const moving = ledger?.state.counts(now - LATE).delayed ?? 0
+  // a shared chain does not tell whose messages it holds
+  const inChain = delays === 'shared' ? due : messages.delayed - tombs.delayed
+  const live = Math.max(0, messages.waiting - tombs.waiting + inChain, moving)
+  const delayed = Math.min(live, Math.max(0, inChain, due))
+  return { waiting: live - delayed, delayed }
+}
+
 /** Messages that lie in the queues although their jobs are over. */
-function tombsOf(ledger: LedgerApi | undefined): { waiting: number; delayed: number } {
+function tombsOf(ledger: LedgerApi | undefined): Resting {
   const tombs = [...(ledger?.state.tombs() ?? [])]
   const delayed = tombs.filter(({ dueAt = 0 }) => dueAt > Date.now()).length
   return { waiting: tombs.length - delayed, delayed }

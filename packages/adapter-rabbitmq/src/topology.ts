@@ -262,7 +262,7 @@ const NODE_LOST = 5_000
 /** Without it a killed broker loses what is on its way between two queues. */
 const AT_LEAST_ONCE = { 'x-dead-letter-strategy': 'at-least-once', 'x-overflow': 'reject-publish' }
 
-/** All that there can be. */
+/** All that there can be, the last that a message passes first: who counts in this order counts none twice. */
 function stepsOf(nameOf: DelayNames['queue']): string[] {
   return levels().flatMap((level) => digits().map((digit) => nameOf(level, digit)))
 }
