@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { randomUUID } from 'node:crypto'
 import { Command } from 'commander'
 import Mocha from 'mocha'
 import { JobportError } from '@jobport/core'
@@ -7,6 +8,7 @@ import { certificateOf, versionBeside } from './certificate.ts'
 import { certify } from './certify.ts'
 import { chapters } from './chapters/index.ts'
 import { markdownOf } from './markdown.ts'
+import { trySaboteurs } from './saboteurs/trial.ts'
 import { writeCertificate } from './write.ts'
 import type { Runner } from './runner.ts'
 
@@ -16,11 +18,12 @@ interface Options {
   readonly grep?: string
   readonly module?: string
   readonly broker?: string
+  readonly saboteurs?: true
 }
 
 await new Command('jobport-certify')
   .description('Runs the conformance suite against a broker and writes a certificate.')
-  .argument('<broker>', "URL of the broker, for example redis://127.0.0.1:6379, or 'memory'")
+  .argument('[broker]', "URL of the broker, for example redis://127.0.0.1:6379, or 'memory'", 'memory')
   .option('-o, --out <folder>', 'where the certificate goes, as JSON and Markdown', 'certificates')
   .option('-s, --seed <number>', 'repeats the draws of an earlier run')
   .option('-g, --grep <pattern>', 'only cases whose id or title matches; writes no certificate')
@@ -32,7 +35,8 @@ await new Command('jobport-certify')
     '-b, --broker <file>',
     'a module that exports openBroker(url): a broker of that kind which the suite may stop, kill and freeze (chapter 9)',
   )
-  .action(main)
+  .option('--saboteurs', 'tries the suite itself instead: drivers that each break one promise, in memory; takes minutes')
+  .action((broker: string, options: Options) => (options.saboteurs ? trySuite() : main(broker, options)))
   .parseAsync()
   .catch((error: unknown) => {
     console.error(error instanceof JobportError ? error.message : error)
@@ -67,6 +71,27 @@ async function main(broker: string, { out, seed, grep, module, broker: own }: Op
   const files = await writeCertificate(certificate, server, out)
   console.log(`${markdownOf(certificate)}\nWritten: ${files.join(' and ')}`)
   if (!certificate.certified) process.exitCode = 1
+}
+
+/** Fails if one escapes. */
+async function trySuite(): Promise<void> {
+  const { createDriver } = await adapterFor('memory://saboteurs', undefined)
+  const { verdicts, unproven } = await trySaboteurs(
+    (wrap) => {
+      const url = `memory://${randomUUID()}`
+      return { name: 'memory', createDriver: () => wrap(createDriver(url)) }
+    },
+    ({ saboteur: { name, caughtBy }, caught, red }) =>
+      console.log(`${caught ? 'caught ' : 'ESCAPED'} ${name}: ${caughtBy}${also(red.filter((id) => id !== caughtBy))}`),
+  )
+  const escaped = verdicts.filter(({ caught }) => !caught).length
+  console.log(`\nUnproven, for no saboteur turned them red: ${unproven.join(', ')}`)
+  console.log(`${verdicts.length - escaped} caught, ${escaped} escaped`)
+  if (escaped > 0) process.exitCode = 1
+}
+
+function also(ids: readonly string[]): string {
+  return ids.length === 0 ? '' : `, and ${ids.join(' ')}`
 }
 
 /** Mocha's own interface, without touching the globals. */

@@ -14,7 +14,8 @@ import { listedCases } from '../src/chapters/meta.ts'
 import { markdownOf } from '../src/markdown.ts'
 import { writeCertificate } from '../src/write.ts'
 import { Results, type Result, type Status } from '../src/results.ts'
-import { Bench, memory } from './bench.ts'
+import { Bench } from '../src/bench.ts'
+import { memory } from './memory.ts'
 import type { Case, Chapter } from '../src/case.ts'
 
 const { features } = new MemoryDriver()

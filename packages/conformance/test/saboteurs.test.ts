@@ -5,9 +5,11 @@ import { listedCases } from '../src/chapters/meta.ts'
 import { saboteurs, type Saboteur } from '../src/saboteurs/index.ts'
 import { delivering } from '../src/saboteurs/delivering.ts'
 import { publishing } from '../src/saboteurs/publishing.ts'
+import { reporting } from '../src/saboteurs/reporting.ts'
 import { settlements } from '../src/saboteurs/settling.ts'
 import { tending } from '../src/saboteurs/tending.ts'
-import { Bench, memory } from './bench.ts'
+import { Bench } from '../src/bench.ts'
+import { memory } from './memory.ts'
 import type { Result } from '../src/results.ts'
 import type { Driver } from '@jobport/core/driver'
 
@@ -25,7 +27,7 @@ const WITNESSES: ReadonlyMap<number, readonly string[]> = new Map([
 ])
 
 /** As many saboteurs at work at once: most of their time they wait for what never comes. */
-const LANES = 12
+const LANES = 16
 
 interface Trial {
   readonly caught: Result | undefined
@@ -45,8 +47,8 @@ describe('saboteurs', function () {
   })
 
   it('are many, of every kind, each with a name of its own', () => {
-    expect(saboteurs.length).to.be.at.least(12)
-    for (const kind of [publishing, delivering, settlements, tending]) {
+    expect(saboteurs.length).to.be.at.least(40)
+    for (const kind of [publishing, delivering, settlements, tending, reporting]) {
       expect(kind).to.be.an('array').that.is.not.empty
       expect(saboteurs).to.include.members([...kind])
     }

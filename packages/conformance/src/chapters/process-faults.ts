@@ -1,4 +1,5 @@
 import { expect, quiet, until } from '../assert.ts'
+import { fail } from '../fail.ts'
 import { insist } from '../wait.ts'
 import type { Case } from '../case.ts'
 import type { Child } from '../child.ts'
@@ -108,17 +109,20 @@ export const processFaults: readonly Case[] = [
     id: 'FLT-19',
     title: 'a queue is dropped under a running worker: what was in it is gone, what is added after runs, and runs once',
     run: async (ctx) => {
-      const { queue, work, completed, story, exactly, broker } = ctx
-      await work(() => 1)
+      const { queue, work, completed, died, story, exactly, broker, features } = ctx
+      await work({ a: () => 1, dies: fail })
       await queue.add('a', 1, { id: 'before' })
       await completed(1)
+      await queue.add('dies', 1, { id: 'dead' })
+      await died(1)
+      if (features.delay) await queue.add('a', 1, { id: 'delayed', delay: 600_000 })
       const other = broker().queue(queue.name)
       await other.drop()
       const ids = Array.from({ length: 20 }, (_, i) => `after-${i}`)
       for (const id of ids) await insist(RECOVERY, () => other.add('a', 1, { id, deadline: 2_000 }))
       await completed(21, RECOVERY)
       await quiet(300, 'another run', () => story.tally())
-      exactly(['before', ...ids], story.ids('active'), 'started')
+      exactly(['before', 'dead', ...ids], story.ids('active'), 'started')
       expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 0 })
     },
   },

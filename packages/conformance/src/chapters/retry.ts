@@ -4,6 +4,9 @@ import { fail } from '../fail.ts'
 import { REDELIVERY } from './crashes.ts'
 import type { Case } from '../case.ts'
 
+/** Longer than any run of RET-14 may take, ms. */
+const OVERTIME = 3_000
+
 export const retry: readonly Case[] = [
   {
     id: 'RET-01',
@@ -196,10 +199,10 @@ export const retry: readonly Case[] = [
           signal.addEventListener('abort', () => reasons.push(signal.reason))
           return late.promise
         },
-        { timeout: 5_000 },
+        { timeout: 2 * OVERTIME },
       )
       await queue.add('slow', 1, { timeout: 100, attempts: 2 })
-      await died(1)
+      await died(1, OVERTIME)
       late.resolve('too late')
       await queue.add('quick', 1)
       await completed(1)

@@ -32,6 +32,16 @@ export const publishing: readonly Saboteur[] = [
     headers: Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, value.trim()])),
   })),
   changing('forgets the id', 'DUP-01', [1, 2, 4, 5], (message) => ({ ...message, id: message.uid })),
+  changing('ignores the delay', 'DEL-01', [1, 3, 4], ({ delay: _, ...message }) => message),
+  changing('ignores the timeout', 'RET-14', [2], ({ timeout: _, ...message }) => message),
+  changing('ignores the upper bound of the backoff', 'RET-04', [2], ({ backoff, ...message }) => ({
+    ...message,
+    ...(backoff && { backoff: { type: backoff.type, delay: backoff.delay } }),
+  })),
+  changing('cuts long payloads', 'BAD-03', [10], (message) => ({
+    ...message,
+    data: typeof message.data === 'string' ? message.data.slice(0, 500) : message.data,
+  })),
   changing('ignores dedup.ttl', 'ID-K4', [4], ({ dedup: _, ...message }) => message),
   {
     name: 'answers duplicate for an id it has ever seen',

@@ -16,6 +16,15 @@ export const settlements: readonly Saboteur[] = [
   changing('throws dead jobs away', 'DLQ-03', [5], (outcome) =>
     outcome.type === 'dead' ? { type: 'complete', result: null } : outcome,
   ),
+  changing('completes a job that is to run again', 'RET-01', [1, 2, 5, 7], (outcome) =>
+    outcome.type === 'again' ? { type: 'complete', result: null } : outcome,
+  ),
+  changing('counts a retry twice', 'RET-02', [2, 5], (outcome) =>
+    outcome.type === 'again' ? { ...outcome, attempt: outcome.attempt + 1 } : outcome,
+  ),
+  changing('counts a postponed run as an attempt', 'RET-11', [2, 3], (outcome, { attempt }) =>
+    outcome.type === 'again' && outcome.attempt === attempt ? { ...outcome, attempt: attempt + 1 } : outcome,
+  ),
   {
     name: 'settles before the broker knows',
     caughtBy: 'LIFE-24',

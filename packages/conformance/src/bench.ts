@@ -1,8 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { MemoryDriver } from '@jobport/adapter-memory'
-import type { Driver } from '@jobport/core/driver'
-import type { Harness } from '../src/harness.ts'
-import type { Runner } from '../src/runner.ts'
+import type { Runner } from './runner.ts'
 
 /** Longest that a test may take before it is left behind, ms: what the suite's own waits take, and more. */
 const PATIENCE = 45_000
@@ -38,12 +34,6 @@ export class Bench implements Runner {
       if (!passed) this.failed.push(title)
     }
   }
-}
-
-/** The memory adapter on a store of its own; `wrap` may spoil it. */
-export function memory(wrap: (driver: Driver) => Driver = (driver) => driver): Harness {
-  const store = randomUUID()
-  return { name: 'memory', createDriver: () => wrap(new MemoryDriver({ store })) }
 }
 
 function patience(): Promise<false> {
