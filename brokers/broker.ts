@@ -34,6 +34,8 @@ export interface RunningBroker extends AsyncDisposable {
   /** Freezes it: connections stay open, connecting still works, nothing is answered. */
   pause(): Promise<void>
   resume(): Promise<void>
+  /** Has it refuse whatever needs room, as one that is full does, until told otherwise or restarted. Absent: it cannot be had. */
+  readonly setFull?: (full: boolean) => Promise<void>
   /** Ends it whatever its state and removes its data. Idempotent. */
   close(): Promise<void>
 }

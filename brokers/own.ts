@@ -16,6 +16,7 @@ export class OwnBroker implements RunningBroker {
   readonly url: string
   readonly way: Way
   readonly owned = true
+  readonly setFull?: (full: boolean) => Promise<void>
   readonly #recipe: Recipe
   readonly #handle: Handle
   readonly #release: () => void
@@ -29,6 +30,9 @@ export class OwnBroker implements RunningBroker {
     this.way = way
     this.#recipe = recipe
     this.#handle = handle
+    const { setFull } = recipe
+    if (setFull)
+      this.setFull = (full) => this.#next(() => setFull(handle.host, handle.port, full, AbortSignal.timeout(PROBE_DEADLINE)))
     this.#release = endWithProcess(() => handle.abandon())
   }
 

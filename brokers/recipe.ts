@@ -14,6 +14,8 @@ export interface Recipe {
   url(host: string, port: number): string
   /** Whether it serves requests at this moment, asked over a connection of its own. Rejects or answers false if not. */
   answers(host: string, port: number, signal: AbortSignal): Promise<boolean>
+  /** Has it refuse what needs room, as a full one does, or accept it again. Absent: nobody outside can. */
+  setFull?(host: string, port: number, full: boolean, signal: AbortSignal): Promise<void>
   readonly container: ContainerRecipe
   readonly local: LocalRecipe
 }

@@ -22,6 +22,10 @@ export const redis: Recipe = {
     const reply = (await ask(host, port, 'PING\r\n', signal)).toString()
     return reply.startsWith('+PONG') || reply.startsWith('-NOAUTH')
   },
+  async setFull(host, port, full, signal) {
+    const reply = (await ask(host, port, `CONFIG SET maxmemory ${full ? 1 : 0}\r\n`, signal)).toString()
+    if (!reply.startsWith('+OK')) throw new Error(`Redis did not change its maxmemory: ${reply}`)
+  },
   container: {
     image: 'redis:8',
     port: 6379,

@@ -11,6 +11,8 @@ export interface Breakable {
   /** Freezes it: connections stay open, nothing is answered. */
   pause(): Promise<void>
   resume(): Promise<void>
+  /** Has it refuse whatever needs room, as one that is full does, until told otherwise. Absent: it cannot be brought to. */
+  readonly setFull?: (full: boolean) => Promise<void>
   /** Ends it and removes what it stored. */
   close(): Promise<void>
 }

@@ -85,7 +85,7 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
 }
 
 /** Runs the case, or what stands for it where its feature is not declared. */
-async function perform({ needs, processes, breaks, run }: Case, ctx: Context): Promise<Pick<Result, 'status' | 'reason'>> {
+async function perform({ needs, processes, breaks, fills, run }: Case, ctx: Context): Promise<Pick<Result, 'status' | 'reason'>> {
   if (needs !== undefined && ctx.features[needs] === false) {
     await refuses(needs, ctx)
     return { status: 'refused' }
@@ -93,6 +93,7 @@ async function perform({ needs, processes, breaks, run }: Case, ctx: Context): P
   if ((processes || breaks) && !ctx.harness.remote)
     return { status: 'not applicable', reason: 'the broker lives in this process' }
   if (breaks && !ctx.breakable) return { status: 'not applicable', reason: 'the suite was given no broker to break' }
+  if (fills && !ctx.breakable?.setFull) return { status: 'not applicable', reason: 'this broker cannot be told to be full' }
   await run(ctx)
   const reason = ctx.untested.join('; ')
   return { status: 'passed', ...(reason !== '' && { reason }) }

@@ -122,6 +122,38 @@ export const brokerFaults: readonly Case[] = [
       ).to.deep.equal([])
     },
   },
+  {
+    id: 'FLT-15',
+    title: 'the broker has no room left: adds are refused in time, and once there is room nothing accepted is missing',
+    needs: 'durable',
+    breaks: true,
+    fills: true,
+    run: async (ctx) => {
+      const { queue, work, story, completed, counted } = ctx
+      const gate = Promise.withResolvers<void>()
+      await work(({ id }) => (id === 'running' ? gate.promise : undefined), { concurrency: 5 })
+      await queue.add('a', 1, { id: 'running' })
+      await until(
+        () => story.of('active').length === 1,
+        'a start',
+        () => story.tally(),
+      )
+      const { setFull } = own(ctx)
+      await setFull?.(true)
+      try {
+        const add = queue.add('a', 1, { id: 'refused', deadline: 1_000 })
+        await within(2_500, 'an add without room', refusal(add, 'REJECTED'))
+        gate.resolve()
+        await pause(SETTLING)
+      } finally {
+        await setFull?.(false)
+      }
+      await insist(RECOVERY, () => queue.add('a', 1, { id: 'after', deadline: 2_000 }))
+      await completed(2, RECOVERY)
+      expect(new Set(story.ids('active'))).to.deep.equal(new Set(['running', 'after']))
+      await counted({ waiting: 0, delayed: 0, active: 0, dead: 0 }, undefined, REDELIVERY)
+    },
+  },
 ]
 
 function own({ breakable }: Context): Breakable {
