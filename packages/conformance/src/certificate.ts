@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { chapters } from './chapters/index.ts'
+import { levelOf, type Level } from './levels.ts'
 import type { Features } from '@jobport/core/driver'
 import type { Result, Results, Status } from './results.ts'
 
@@ -8,6 +9,8 @@ export interface Certificate {
   readonly adapter: string
   /** Everything that the adapter promises holds: no case failed, none was left out. */
   readonly certified: boolean
+  /** Absent: not even `core`. */
+  readonly level?: Level
   readonly date: string
   /** Give it to the next run to draw the same by chance. */
   readonly seed: number
@@ -38,10 +41,12 @@ export function certificateOf(
   date: Date = new Date(),
 ): Certificate {
   const cases = results.all()
+  const level = levelOf(cases)
   const late = latenessOf(results.lateness)
   return {
     adapter,
     certified: cases.length > 0 && cases.every(({ status }) => status !== 'failed' && status !== 'unreached'),
+    ...(level && { level }),
     date: date.toISOString(),
     seed: results.seed,
     versions: { core: versionBeside(import.meta.resolve('@jobport/core')), ...versions, node: process.versions.node },

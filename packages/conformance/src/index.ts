@@ -1,5 +1,6 @@
 export { certify, type CertifyOptions } from './certify.ts'
 export { certificateOf, versionBeside, type Certificate, type ChapterTally, type Circumstances } from './certificate.ts'
+export { levelOf, type Level } from './levels.ts'
 export { markdownOf } from './markdown.ts'
 export { Results, type Result, type Status } from './results.ts'
 export { saboteurs, type Saboteur } from './saboteurs/index.ts'

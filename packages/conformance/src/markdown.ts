@@ -3,7 +3,7 @@ import type { Result } from './results.ts'
 
 /** The certificate for people: versions, a table by chapter, and every case that did not simply pass. */
 export function markdownOf(certificate: Certificate): string {
-  const { adapter, certified, date, seed, versions, lateness } = certificate
+  const { adapter, certified, level, date, seed, versions, lateness } = certificate
   const named = Object.entries(versions)
     .map(([what, version]) => `${what} ${version}`)
     .join(' · ')
@@ -11,6 +11,7 @@ export function markdownOf(certificate: Certificate): string {
     [
       `# ${adapter}: ${certified ? 'certified' : 'NOT certified'}`,
       `${date.slice(0, 10)} · ${named} · seed ${seed}`,
+      `Level: ${level ?? 'none'}`,
       chapterTable(certificate),
       ...(lateness
         ? [
