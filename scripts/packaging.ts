@@ -1,9 +1,10 @@
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { step } from './step.ts'
 
-// Judges each public package by what would be published: packed, then read by publint and attw.
+// Judges each public package by what would be published: packed, read by publint and attw; then the suite is installed
+// elsewhere and certifies an adapter that lives there.
 
 interface Manifest {
   readonly name: string
@@ -11,11 +12,16 @@ interface Manifest {
   readonly private?: boolean
 }
 
+/** An adapter of somebody else's, which core does not know. */
+const TOY = `import { MemoryDriver } from '@jobport/adapter-memory'
+export const createDriver = (url) => new MemoryDriver({ store: url })
+`
+
 const folder = mkdtempSync(join(tmpdir(), 'jobport-pack-'))
 try {
   const packages = globSync('packages/*/package.json').map((file) => ({ path: dirname(file), ...read(file) }))
   const outcomes = await Promise.all(packages.filter((manifest) => !manifest.private).map(judge))
-  process.exitCode = outcomes.every(Boolean) ? 0 : 1
+  process.exitCode = outcomes.every(Boolean) && (await worksElsewhere()) ? 0 : 1
 } finally {
   rmSync(folder, { recursive: true })
 }
@@ -26,6 +32,21 @@ async function judge({ name, version, path }: Manifest & { readonly path: string
     (await step(`${name}: pack`, `npx -y pnpm@12 -C ${path} pack --pack-destination ${folder}`)) &&
     (await step(`${name}: publint`, `publint run --strict ${tarball}`)) &&
     (await step(`${name}: attw`, `attw --profile esm-only ${tarball}`))
+  )
+}
+
+async function worksElsewhere(): Promise<boolean> {
+  const place = join(folder, 'elsewhere')
+  mkdirSync(place)
+  writeFileSync(join(place, 'package.json'), '{ "private": true, "type": "module" }')
+  writeFileSync(join(place, 'toy.js'), TOY)
+  const tarballs = globSync(['core', 'conformance', 'adapter-memory'].map((name) => join(folder, `jobport-${name}-*.tgz`)))
+  return (
+    (await step('elsewhere: install', `npm --prefix ${place} install --no-audit --no-fund ${tarballs.join(' ')}`)) &&
+    (await step(
+      'elsewhere: certify',
+      `cd ${place} && npx --no-install jobport-certify memory --module toy.js --grep 'LIFE-0|DUP-0|BAD-0'`,
+    ))
   )
 }
 
