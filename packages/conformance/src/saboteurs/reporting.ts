@@ -1,5 +1,5 @@
-import { tamper, tamperAdmin, type Saboteur } from './saboteur.ts'
-import type { PublishResult, QueueAdmin } from '@jobport/core/driver'
+import { answering, tamper, type Saboteur } from './saboteur.ts'
+import type { PublishResult } from '@jobport/core/driver'
 
 /** Saboteurs that answer what is not so. */
 export const reporting: readonly Saboteur[] = [
@@ -51,12 +51,3 @@ export const reporting: readonly Saboteur[] = [
       }),
   },
 ]
-
-function answering(
-  name: string,
-  caughtBy: string,
-  touches: readonly number[],
-  change: (honest: QueueAdmin) => Partial<QueueAdmin>,
-): Saboteur {
-  return { name, caughtBy, touches, wrap: (driver) => tamper(driver, { admin: (honest) => tamperAdmin(honest, change(honest)) }) }
-}

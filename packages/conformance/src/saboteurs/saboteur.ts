@@ -74,3 +74,13 @@ export function settling(delivery: Delivery, settle: (outcome: Outcome) => Promi
 export function copyOf({ message, attempt, crashes, stalled, invalid, lost, settle }: Delivery): Delivery {
   return { message, attempt, crashes, stalled, lost, settle, ...(invalid && { invalid }) }
 }
+
+/** One whose queues answer otherwise. */
+export function answering(
+  name: string,
+  caughtBy: string,
+  touches: readonly number[],
+  change: (honest: QueueAdmin) => Partial<QueueAdmin>,
+): Saboteur {
+  return { name, caughtBy, touches, wrap: (driver) => tamper(driver, { admin: (honest) => tamperAdmin(honest, change(honest)) }) }
+}

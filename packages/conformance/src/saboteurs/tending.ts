@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import { settling, tamper, tamperAdmin, type Saboteur } from './saboteur.ts'
-import type { Consumer, QueueAdmin } from '@jobport/core/driver'
+import { answering, settling, tamper, tamperAdmin, type Saboteur } from './saboteur.ts'
+import type { Consumer } from '@jobport/core/driver'
 
 /** What 'ignores the pause' claims, on every connection. */
 const paused = new Set<string>()
 
 /** Saboteurs that tend their queues badly, or do not let go. */
 export const tending: readonly Saboteur[] = [
-  changing('never resumes', 'LIFE-15', [1], () => ({ resume: async () => {} })),
-  changing('says that it removed what it did not', 'LIFE-18', [1], () => ({ remove: async () => true })),
-  changing('miscounts what waits', 'LIFE-10', [1], (honest) => ({
+  answering('never resumes', 'LIFE-15', [1], () => ({ resume: async () => {} })),
+  answering('says that it removed what it did not', 'LIFE-18', [1], () => ({ remove: async () => true })),
+  answering('miscounts what waits', 'LIFE-10', [1], (honest) => ({
     counts: async () => {
       const counts = await honest.counts()
       return { ...counts, waiting: counts.waiting + counts.active }
     },
   })),
-  changing('shows every dead letter twice', 'DLQ-01', [5], (honest) => ({
+  answering('shows every dead letter twice', 'DLQ-01', [5], (honest) => ({
     list: async (state, page) => {
       const { jobs, ...rest } = await honest.list(state, page)
       return { ...rest, jobs: state === 'dead' ? jobs.flatMap((job) => [job, job]) : jobs }
@@ -119,12 +119,3 @@ export const tending: readonly Saboteur[] = [
       }),
   },
 ]
-
-function changing(
-  name: string,
-  caughtBy: string,
-  touches: readonly number[],
-  change: (honest: QueueAdmin) => Partial<QueueAdmin>,
-): Saboteur {
-  return { name, caughtBy, touches, wrap: (driver) => tamper(driver, { admin: (honest) => tamperAdmin(honest, change(honest)) }) }
-}
