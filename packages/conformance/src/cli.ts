@@ -23,7 +23,7 @@ interface Options {
 
 await new Command('jobport-certify')
   .description('Runs the conformance suite against a broker and writes a certificate.')
-  .argument('[broker]', "URL of the broker, for example redis://127.0.0.1:6379, or 'memory'", 'memory')
+  .argument('[broker]', "URL of the broker, for example redis://127.0.0.1:6379, or 'memory'; none with --saboteurs")
   .option('-o, --out <folder>', 'where the certificate goes, as JSON and Markdown', 'certificates')
   .option('-s, --seed <number>', 'repeats the draws of an earlier run')
   .option('-g, --grep <pattern>', 'only cases whose id or title matches; writes no certificate')
@@ -36,7 +36,10 @@ await new Command('jobport-certify')
     'a module that exports openBroker(url): a broker of that kind which the suite may stop, kill and freeze (chapter 9)',
   )
   .option('--saboteurs', 'tries the suite itself instead: drivers that each break one promise, in memory; takes minutes')
-  .action((broker: string, options: Options) => (options.saboteurs ? trySuite() : main(broker, options)))
+  .action((broker: string | undefined, options: Options, command: Command) => {
+    if (options.saboteurs) return trySuite()
+    return broker === undefined ? command.error("error: missing required argument 'broker'") : main(broker, options)
+  })
   .parseAsync()
   .catch((error: unknown) => {
     console.error(error instanceof JobportError ? error.message : error)
