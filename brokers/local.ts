@@ -78,12 +78,12 @@ class LocalHandle implements Handle {
   }
 
   kill(): Promise<void> {
+    this.#stopParent()
     return killAll(this.#family())
   }
 
-  /** The parent first, so that it makes no more children. */
   pause(): Promise<void> {
-    signalAll(this.#family().slice(0, 1), 'SIGSTOP')
+    this.#stopParent()
     signalAll(this.#family(), 'SIGSTOP')
     return Promise.resolve()
   }
@@ -105,6 +105,11 @@ class LocalHandle implements Handle {
 
   failure(): Promise<string | undefined> {
     return Promise.resolve(this.#process && isAlive(this.#process) ? undefined : `it ended by itself\n${this.#tail()}`)
+  }
+
+  /** From here on it makes no more children, so that its family is all there is. */
+  #stopParent(): void {
+    signalAll(this.#family().slice(0, 1), 'SIGSTOP')
   }
 
   #family(): ProcessIdentity[] {

@@ -10,7 +10,7 @@ import type { ChildTask, Mixed, Order, Report } from './child.ts'
 const task = JSON.parse(process.argv[2]!) as ChildTask
 const { createDriver } = (await import(task.module)) as { createDriver(url: string): Driver }
 const broker = new Broker(createDriver(task.url))
-broker.on('error', ({ message }) => tell({ type: 'error', message }))
+broker.on('error', ({ message }) => tell({ type: 'error', message, at: Date.now() }))
 broker.closeOn('SIGTERM')
 process.once('SIGTERM', () => tell({ type: 'signalled' }))
 
@@ -52,7 +52,7 @@ async function work(): Promise<void> {
   worker.on('failed', (job, _error, retryIn) => void (retryIn !== null && say('failed', job)))
   worker.on('stalled', (job) => say('stalled', job))
   worker.on('dead', (job, _error, reason) => say('dead', job, reason))
-  worker.on('error', ({ message }) => tell({ type: 'error', message }))
+  worker.on('error', ({ message }) => tell({ type: 'error', message, at: Date.now() }))
   await worker.ready()
 }
 

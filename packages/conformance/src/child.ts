@@ -31,7 +31,7 @@ export type Report =
     }
   | { readonly type: 'added'; readonly receipt: Receipt }
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
-  | { readonly type: 'error'; readonly message: string }
+  | { readonly type: 'error'; readonly message: string; readonly at: number }
 
 /** Data of a job named `mixed`: so many of its runs fail, each after so many ms. */
 export interface Mixed {

@@ -1,3 +1,4 @@
+import { table } from './table.ts'
 import type { Certificate } from './certificate.ts'
 import type { Result } from './results.ts'
 
@@ -65,8 +66,4 @@ function listing(title: string, { cases }: Certificate, which: (result: Result) 
 
 function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, ' ').slice(0, 300)
-}
-
-function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }

@@ -1,14 +1,19 @@
 #!/usr/bin/env node
+import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { JobportError } from '@jobport/core'
-import { adapterFor, harnessOf, opening, visit } from '../adapter.ts'
+import { adapterFor, harnessOf, opening, visit, type Adapter } from '../adapter.ts'
+import { summaryOf, tableOf, type Round } from './rounds.ts'
 import { torture } from './torture.ts'
+import type { Breakable } from '../breakable.ts'
 
 interface Options {
   readonly broker: string
   readonly seed?: string
+  readonly seeds: string
   readonly minutes: string
   readonly module?: string
+  readonly json?: string
 }
 
 await new Command('jobport-torture')
@@ -16,7 +21,9 @@ await new Command('jobport-torture')
   .argument('<url>', 'says which broker, and with its query which options; nothing happens to what stands at the URL itself')
   .requiredOption('-b, --broker <file>', 'a module that exports openBroker(url): a broker of that kind which may be broken')
   .option('-s, --seed <number>', 'repeats the jobs and blows of an earlier run')
-  .option('-t, --minutes <number>', 'how long', '2')
+  .option('-n, --seeds <count>', 'one run after the other, each with the next seed and a broker of its own', '1')
+  .option('-t, --minutes <number>', 'how long each', '2')
+  .option('-j, --json <file>', 'writes what came of it there, after each run')
   .option(
     '-m, --module <file>',
     "the adapter's module, which exports createDriver(url); default: the one that Jobport has for the URL",
@@ -28,28 +35,41 @@ await new Command('jobport-torture')
     process.exitCode = 1
   })
 
-async function main(url: string, { broker, seed: text, minutes, module }: Options): Promise<void> {
-  const seed = text === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(text)
+async function main(url: string, options: Options): Promise<void> {
+  const { broker, seed: text, seeds, minutes, module, json } = options
+  const first = text === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(text)
   const adapter = await adapterFor(url, module)
-  const own = await (await opening(broker, url))()
-  try {
-    const { server, driver } = await visit(adapter, own.url + new URL(url).search)
-    console.log(`${server}, seed ${seed}, ${minutes} minutes`)
-    const start = Date.now()
-    const { wrong, ...counts } = await torture(harnessOf(adapter, url, driver), own, {
-      seed,
-      minutes: Number(minutes),
-      onBlow: ({ blow, ms }) =>
-        console.log(`${String(Date.now() - start).padStart(7)} ms  ${blow}${lasts(blow) ? `, ${ms} ms` : ''}`),
-    })
-    console.log(counts)
-    for (const { rule, uid, detail, story } of wrong.toSorted((a, b) => a.story.length - b.story.length).slice(0, 5))
-      console.log([`${rule}: ${uid} ${detail}`, ...story].join('\n    '))
-    console.log(wrong.length === 0 ? 'Nothing is wrong.' : `${wrong.length} wrong. Again: --seed ${seed}`)
-    process.exitCode = wrong.length === 0 ? 0 : 1
-  } finally {
-    await own.close()
+  const open = await opening(broker, url)
+  const rounds: Round[] = []
+  for (let seed = first; seed < first + Number(seeds); seed++) {
+    const own = await open()
+    try {
+      rounds.push(await round(adapter, url, own, seed, Number(minutes)))
+    } finally {
+      await own.close()
+    }
+    if (json !== undefined) await writeFile(json, `${JSON.stringify(summaryOf(rounds), undefined, 2)}\n`)
   }
+  if (rounds.length > 1) console.log(tableOf(rounds))
+  if (rounds.some(({ verdict }) => verdict.wrong.length > 0)) process.exitCode = 1
+}
+
+async function round(adapter: Adapter, url: string, own: Breakable, seed: number, minutes: number): Promise<Round> {
+  const { server, driver } = await visit(adapter, own.url + new URL(url).search)
+  console.log(`${server}, seed ${seed}, ${minutes} minutes`)
+  const start = Date.now()
+  const verdict = await torture(harnessOf(adapter, url, driver), own, {
+    seed,
+    minutes,
+    onBlow: ({ blow, ms }) =>
+      console.log(`${String(Date.now() - start).padStart(7)} ms  ${blow}${lasts(blow) ? `, ${ms} ms` : ''}`),
+  })
+  const { wrong, ...counts } = verdict
+  console.log(counts)
+  for (const { rule, uid, detail, story } of wrong.toSorted((a, b) => a.story.length - b.story.length).slice(0, 5))
+    console.log([`${rule}: ${uid} ${detail}`, ...story].join('\n    '))
+  console.log(wrong.length === 0 ? 'Nothing is wrong.' : `${wrong.length} wrong. Again: --seed ${seed}`)
+  return { adapter: driver.name, server, url, seed, minutes, date: new Date(start).toISOString(), verdict }
 }
 
 function lasts(blow: string): boolean {

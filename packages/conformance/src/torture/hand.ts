@@ -2,6 +2,7 @@ import { pause } from '../wait.ts'
 import type { Breakable } from '../breakable.ts'
 import type { Child } from '../child.ts'
 import type { FaultProxy } from '../proxy.ts'
+import type { Struck } from './duplicates.ts'
 import type { PlannedBlow } from './plan.ts'
 
 interface Reach {
@@ -31,39 +32,48 @@ export class Hand {
     for (let i = 0; i < count; i++) this.#staff[i] = await this.#hire()
   }
 
-  async strike({ blow, victim, ms }: PlannedBlow): Promise<void> {
+  /** Answers which of the children it hit. */
+  async strike({ blow, victim, ms }: PlannedBlow): Promise<Struck> {
     const { broker, producers, workers } = this.#reach
     const place = Math.floor(victim * this.#staff.length)
     const worker = this.#staff[place]!
+    const only = [this.children.indexOf(worker)]
     switch (blow) {
       case 'kill a worker':
         await worker.kill()
         this.#staff[place] = await this.#hire()
-        return
+        return only
       case 'freeze a worker':
         worker.signal('SIGSTOP')
         await pause(ms)
         worker.signal('SIGCONT')
-        return
+        return only
       case 'cut the producers':
-        return producers.reset()
+        producers.reset()
+        return []
       case 'cut the workers':
-        return workers.reset()
+        workers.reset()
+        return 'all'
       case 'silence the workers':
-        return workers.silence()
+        workers.silence()
+        return 'all'
       case 'slow the network':
         workers.slow(LATENCY)
         await pause(ms)
-        return workers.heal()
+        workers.heal()
+        return 'all'
       case 'restart the broker':
-        return broker.restart()
+        await broker.restart()
+        return 'all'
       case 'kill the broker':
         await broker.kill()
-        return broker.start()
+        await broker.start()
+        return 'all'
       case 'freeze the broker':
         await broker.pause()
         await pause(ms)
-        return broker.resume()
+        await broker.resume()
+        return 'all'
     }
   }
 

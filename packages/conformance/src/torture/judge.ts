@@ -1,5 +1,6 @@
 import { violations, type Added, type HistoryEvent, type Rule } from '../history.ts'
 import { pause } from '../wait.ts'
+import { duplicatesOf, unexplainedBy, type Fallen } from './duplicates.ts'
 import type { Child } from '../child.ts'
 import type { Context } from '../context.ts'
 
@@ -13,12 +14,21 @@ export interface Verdict {
   readonly duplicates: number
   /** Jobs of two ends, where the broker cannot fence those whose ids are not given. */
   readonly doubled: number
-  readonly wrong: readonly {
-    readonly rule: string
-    readonly uid: string
-    readonly detail: string
-    readonly story: readonly string[]
-  }[]
+  readonly wrong: readonly Wrong[]
+}
+
+export interface Wrong {
+  readonly rule: Rule | 'stuck' | 'ran again for no reason'
+  readonly uid: string
+  readonly detail: string
+  readonly story: readonly string[]
+}
+
+/** What was done, and by whom. */
+export interface Deeds {
+  readonly accepted: readonly Added[]
+  readonly children: readonly Child[]
+  readonly fallen: readonly Fallen[]
 }
 
 /** At least once: faults may make a job run again. */
@@ -28,27 +38,22 @@ const ENDS: ReadonlySet<Rule> = new Set(['completed twice', 'completed and dead'
 const CRASHES = 100
 /** What has ended may still be told, and a dead letter still be written, ms. */
 const LAST_WORDS = 20_000
+/** RabbitMQ holds back for three minutes, seen by nobody, what was between two queues when it was killed, ms. */
+const HELD_BACK = 240_000
+/** What a worker complained of so long before or after a run belongs to the run's story, ms. */
+const NEAR = 5_000
 
 /** Waits until nothing moves, and holds all that was told against what may be. */
-export async function judge(
-  ctx: Context,
-  accepted: readonly Added[],
-  children: readonly Child[],
-  patience: number,
-): Promise<Verdict> {
+export async function judge(ctx: Context, deeds: Deeds, patience: number): Promise<Verdict> {
   const stuck = await settle(ctx, patience)
-  for (const end = performance.now() + LAST_WORDS; ; await pause(500)) {
-    const verdict = await look(ctx, accepted, children, stuck)
-    if (verdict.wrong.length === 0 || stuck !== undefined || performance.now() > end) return verdict
+  for (const start = performance.now(); ; await pause(500)) {
+    const verdict = await look(ctx, deeds, stuck)
+    const limit = verdict.wrong.some(({ rule }) => rule === 'lost') ? HELD_BACK : LAST_WORDS
+    if (verdict.wrong.length === 0 || stuck !== undefined || performance.now() - start > limit) return verdict
   }
 }
 
-async function look(
-  ctx: Context,
-  accepted: readonly Added[],
-  children: readonly Child[],
-  stuck: string | undefined,
-): Promise<Verdict> {
+async function look(ctx: Context, { accepted, children, fallen }: Deeds, stuck: string | undefined): Promise<Verdict> {
   const told = children.flatMap((child, process) => eventsOf(child, process)).toSorted((a, b) => a.at - b.at)
   const started = new Set(told.flatMap(({ event }) => (event.type === 'started' ? [event.uid] : [])))
   const ended = new Set(told.flatMap(({ event }) => (event.type === 'completed' || event.type === 'dead' ? [event.uid] : [])))
@@ -65,22 +70,27 @@ async function look(
     ...untold.map((uid) => ({ type: 'completed' as const, uid })),
   ]
   const found = violations({ events, live: [], dead: letters }, { crashLimit: CRASHES })
-  const story = (uid: string): string[] =>
-    told.filter(({ event }) => event.uid === uid).map(({ event, process, at }) => `${at} ${event.type} on worker ${process}`)
   const given = new Set(accepted.flatMap(({ uid, id }) => (uid === id ? [] : [uid])))
   const isFenced = (uid: string): boolean => ctx.features.cancel === 'all' || given.has(uid)
   const doubled = found.filter(({ rule, uid }) => ENDS.has(rule) && !isFenced(uid))
-  const wrong = found
-    .filter((each) => !AGAIN.has(each.rule) && !doubled.includes(each))
-    .map((each) => ({ ...each, story: story(each.uid) }))
+  const duplicates = duplicatesOf(children)
+  const unexplained = unexplainedBy(duplicates, fallen).map(({ uid, first, again }) => ({
+    rule: 'ran again for no reason' as const,
+    uid,
+    detail: `${again - first} ms after the run before`,
+  }))
+  const wrong = [...found.filter((each) => !AGAIN.has(each.rule) && !doubled.includes(each)), ...unexplained]
   return {
     accepted: all.length,
     completed: new Set(told.flatMap(({ event }) => (event.type === 'completed' ? [event.uid] : []))).size,
     dead: letters.length,
     untold: untold.length,
-    duplicates: repeated(children),
+    duplicates: duplicates.length,
     doubled: doubled.length,
-    wrong: [...(stuck === undefined ? [] : [{ rule: 'stuck', uid: '', detail: stuck, story: [] }]), ...wrong],
+    wrong: [
+      ...(stuck === undefined ? [] : [{ rule: 'stuck' as const, uid: '', detail: stuck, story: [] }]),
+      ...wrong.map((each) => ({ ...each, story: storyOf(each.uid, told, children, fallen) })),
+    ],
   }
 }
 
@@ -91,14 +101,6 @@ async function settle({ queue }: Context, patience: number): Promise<string | un
     if (counts && counts.waiting + counts.delayed + counts.active === 0) return undefined
     if (performance.now() > end) return JSON.stringify(counts)
   }
-}
-
-/** An attempt that was run n times counts n − 1. */
-function repeated(children: readonly Child[]): number {
-  const runs = children.flatMap(({ reports }) =>
-    reports.flatMap((report) => (report.type === 'active' ? [`${report.uid} ${report.attempt}`] : [])),
-  )
-  return runs.length - new Set(runs).size
 }
 
 interface Told {
@@ -121,4 +123,22 @@ function eventsOf(child: Child, process: number): Told[] {
         return []
     }
   })
+}
+
+/** What befell one job, with what was done and what its workers complained of meanwhile. Times are ms since the first blow. */
+function storyOf(uid: string, told: readonly Told[], children: readonly Child[], fallen: readonly Fallen[]): string[] {
+  const own = told.filter(({ event }) => event.uid === uid)
+  const isNear = (at: number): boolean => own.some((each) => Math.abs(each.at - at) <= NEAR)
+  const lines = own.map(({ event: { type }, process, at }) => ({ at, text: `${type} on worker ${process}` }))
+  const blows = fallen
+    .filter(({ from, until }) => isNear(from) || isNear(until))
+    .map(({ blow, from, until }) => ({ at: from, text: `${blow}, over after ${until - from} ms` }))
+  const complaints = children.flatMap((child, process) =>
+    child
+      .of('error')
+      .filter(({ at }) => own.some((each) => each.process === process) && isNear(at))
+      .map(({ at, message }) => ({ at, text: `worker ${process} said: ${message}` })),
+  )
+  const origin = fallen[0]?.from ?? own[0]?.at ?? 0
+  return [...lines, ...blows, ...complaints].toSorted((a, b) => a.at - b.at).map(({ at, text }) => `${at - origin} ${text}`)
 }

@@ -7,6 +7,7 @@ import { seeded } from '../seed.ts'
 import { pause } from '../wait.ts'
 import { Hand } from './hand.ts'
 import { judge, type Verdict } from './judge.ts'
+import type { Fallen, Struck } from './duplicates.ts'
 import { planBlows, planJob, type PlannedBlow } from './plan.ts'
 import type { Added } from '../history.ts'
 import type { Features } from '@jobport/core/driver'
@@ -34,6 +35,7 @@ const STUCK = 240_000
 export async function torture(harness: Harness, breakable: Breakable, options: TortureOptions): Promise<Verdict> {
   const { seed, minutes, onBlow } = options
   const ctx = new Context(movedTo(breakable, harness), seeded(seed), ledgerOf(), 'torture', breakable)
+  const stopping = new AbortController()
   try {
     const ways = { producers: await ctx.proxy(), workers: await ctx.proxy() }
     const hand = new Hand({
@@ -43,25 +45,33 @@ export async function torture(harness: Harness, breakable: Breakable, options: T
       start: () => ctx.child({ role: 'worker', url: ways.workers.url, concurrency: 10, crashLimit: 100 }),
     })
     await hand.staff(WORKERS)
-    const stopping = new AbortController()
     const clients = Array.from({ length: PRODUCERS }, () =>
       ctx.broker({ deadline: ADD_DEADLINE }, ctx.harness.createDriver(ways.producers.url)),
     )
     const producing = clients.map((client, i) => produce(client, ctx, seeded(seed + 1 + i), i, stopping.signal))
+    const fallen: Fallen[] = []
     const start = performance.now()
     for (const planned of planBlows(minutes, seeded(seed ^ 0x5eed))) {
       await pause(Math.max(0, planned.at - (performance.now() - start)))
       onBlow(planned)
-      await hand.strike(planned)
+      fallen.push(await timed(planned.blow, () => hand.strike(planned)))
     }
     await pause(Math.max(0, minutes * 60_000 - (performance.now() - start)))
     stopping.abort()
     const accepted = (await Promise.all(producing)).flat()
-    await hand.mend()
-    return await judge(ctx, accepted, hand.children, STUCK)
+    // whatever still passes through the proxies is cut off
+    fallen.push(await timed('mend', () => hand.mend().then(() => 'all')))
+    return await judge(ctx, { accepted, children: hand.children, fallen }, STUCK)
   } finally {
+    stopping.abort()
     await ctx.close()
   }
+}
+
+async function timed(blow: string, strike: () => Promise<Struck>): Promise<Fallen> {
+  const from = Date.now()
+  const workers = await strike()
+  return { blow, from, until: Date.now(), workers }
 }
 
 /** Adds one job after the other; one whose answer was lost is added again, if it has an id of its own. */

@@ -1,0 +1,53 @@
+import type { Child } from '../child.ts'
+
+/** Which of the children a blow hit, by their numbers. */
+export type Struck = 'all' | readonly number[]
+
+/** A blow that fell, from its start until all was well again, epoch ms. */
+export interface Fallen {
+  readonly blow: string
+  readonly from: number
+  readonly until: number
+  readonly workers: Struck
+}
+
+/** One more run of an attempt that had been run before. */
+export interface Duplicate {
+  readonly uid: string
+  /** The run before it: when it started, epoch ms, and in which child. */
+  readonly first: number
+  readonly process: number
+  /** This run's start, epoch ms. */
+  readonly again: number
+}
+
+/** Leases run out, and connections are missed and made anew, within this after a blow, ms. */
+const AFTERMATH = 5_000
+
+export function duplicatesOf(children: readonly Pick<Child, 'reports'>[]): Duplicate[] {
+  const runs = children
+    .flatMap(({ reports }, process) =>
+      reports.flatMap((report) =>
+        report.type === 'active' ? [{ uid: report.uid, attempt: report.attempt, at: report.at, process }] : [],
+      ),
+    )
+    .toSorted((a, b) => a.at - b.at)
+  const last = new Map<string, (typeof runs)[number]>()
+  return runs.flatMap((run) => {
+    const key = `${run.uid} ${run.attempt}`
+    const before = last.get(key)
+    last.set(key, run)
+    return before ? [{ uid: run.uid, first: before.at, process: before.process, again: run.at }] : []
+  })
+}
+
+/** Those that ran again although nothing had befallen the worker that ran them before. */
+export function unexplainedBy(duplicates: readonly Duplicate[], fallen: readonly Fallen[]): Duplicate[] {
+  return duplicates.filter(
+    ({ first, process, again }) =>
+      !fallen.some(
+        ({ from, until, workers }) =>
+          (workers === 'all' || workers.includes(process)) && from <= again && first <= until + AFTERMATH,
+      ),
+  )
+}

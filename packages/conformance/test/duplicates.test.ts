@@ -1,0 +1,37 @@
+import { expect } from 'chai'
+import { duplicatesOf, unexplainedBy, type Fallen } from '../src/torture/duplicates.ts'
+import type { Report } from '../src/child.ts'
+
+/** A child that told of these runs. */
+function child(...runs: readonly (readonly [uid: string, attempt: number, at: number])[]): { reports: Report[] } {
+  return { reports: runs.map(([uid, attempt, at]) => ({ type: 'active', id: uid, uid, attempt, crashes: 0, at })) }
+}
+
+function blow(from: number, until: number, workers: Fallen['workers'] = 'all'): Fallen {
+  return { blow: 'a blow', from, until, workers }
+}
+
+describe('duplicates of a torture', () => {
+  it('are runs of one attempt, each after the one before it, in whatever process', () => {
+    const children = [child(['a', 1, 10], ['b', 1, 20], ['b', 2, 30]), child(['a', 1, 40]), child(['a', 1, 25])]
+    expect(duplicatesOf(children)).to.deep.equal([
+      { uid: 'a', first: 10, process: 0, again: 25 },
+      { uid: 'a', first: 25, process: 2, again: 40 },
+    ])
+  })
+
+  it('are explained by a blow between the two runs, and by one that was over shortly before', () => {
+    const duplicate = { uid: 'a', first: 10_000, process: 0, again: 12_000 }
+    expect(unexplainedBy([duplicate], [blow(11_000, 11_500)])).to.deep.equal([])
+    expect(unexplainedBy([duplicate], [blow(4_000, 5_000)])).to.deep.equal([])
+    expect(unexplainedBy([duplicate], [blow(4_000, 4_999)])).to.deep.equal([duplicate])
+    expect(unexplainedBy([duplicate], [blow(12_001, 13_000)])).to.deep.equal([duplicate])
+  })
+
+  it('are not explained by what befell another worker than the one that ran it before', () => {
+    const duplicate = { uid: 'a', first: 10_000, process: 1, again: 12_000 }
+    expect(unexplainedBy([duplicate], [blow(11_000, 11_500, [0, 2])])).to.deep.equal([duplicate])
+    expect(unexplainedBy([duplicate], [blow(11_000, 11_500, [0, 1])])).to.deep.equal([])
+    expect(unexplainedBy([duplicate], [blow(11_000, 11_500, [])])).to.deep.equal([duplicate])
+  })
+})
