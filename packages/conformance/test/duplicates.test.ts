@@ -15,23 +15,24 @@ describe('duplicates of a torture', () => {
   it('are runs of one attempt, each after the one before it, in whatever process', () => {
     const children = [child(['a', 1, 10], ['b', 1, 20], ['b', 2, 30]), child(['a', 1, 40]), child(['a', 1, 25])]
     expect(duplicatesOf(children)).to.deep.equal([
-      { uid: 'a', first: 10, process: 0, again: 25 },
-      { uid: 'a', first: 25, process: 2, again: 40 },
+      { uid: 'a', first: 10, again: 25, processes: [0, 2] },
+      { uid: 'a', first: 25, again: 40, processes: [2, 1] },
     ])
   })
 
   it('are explained by a blow between the two runs, and by one that was over shortly before', () => {
-    const duplicate = { uid: 'a', first: 10_000, process: 0, again: 12_000 }
+    const duplicate = { uid: 'a', first: 10_000, again: 12_000, processes: [0, 0] } as const
     expect(unexplainedBy([duplicate], [blow(11_000, 11_500)])).to.deep.equal([])
     expect(unexplainedBy([duplicate], [blow(4_000, 5_000)])).to.deep.equal([])
     expect(unexplainedBy([duplicate], [blow(4_000, 4_999)])).to.deep.equal([duplicate])
     expect(unexplainedBy([duplicate], [blow(12_001, 13_000)])).to.deep.equal([duplicate])
   })
 
-  it('are not explained by what befell another worker than the one that ran it before', () => {
-    const duplicate = { uid: 'a', first: 10_000, process: 1, again: 12_000 }
+  it('are not explained by what befell a worker that did not run it', () => {
+    const duplicate = { uid: 'a', first: 10_000, again: 12_000, processes: [1, 3] } as const
     expect(unexplainedBy([duplicate], [blow(11_000, 11_500, [0, 2])])).to.deep.equal([duplicate])
     expect(unexplainedBy([duplicate], [blow(11_000, 11_500, [0, 1])])).to.deep.equal([])
+    expect(unexplainedBy([duplicate], [blow(9_000, 11_500, [3])])).to.deep.equal([])
     expect(unexplainedBy([duplicate], [blow(11_000, 11_500, [])])).to.deep.equal([duplicate])
   })
 })

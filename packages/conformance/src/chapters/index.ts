@@ -13,10 +13,12 @@ import { lifecycle } from './lifecycle.ts'
 import { lives } from './lives.ts'
 import { networkFaults } from './network-faults.ts'
 import { ordering } from './ordering.ts'
+import { overload } from './overload.ts'
 import { processFaults } from './process-faults.ts'
 import { redrive } from './redrive.ts'
 import { retry } from './retry.ts'
 import { scale } from './scale.ts'
+import { secrets } from './secrets.ts'
 import { shutdown } from './shutdown.ts'
 import { upkeep } from './upkeep.ts'
 import type { Chapter } from '../case.ts'
@@ -30,7 +32,7 @@ export const chapters: readonly Chapter[] = [
   { number: 6, title: 'concurrency', cases: concurrency },
   { number: 7, title: 'ordering', cases: ordering },
   { number: 8, title: 'shutdown', cases: [...shutdown, ...exits] },
-  { number: 9, title: 'faults', cases: [...brokerFaults, ...networkFaults, ...processFaults] },
+  { number: 9, title: 'faults', cases: [...brokerFaults, ...networkFaults, ...processFaults, ...secrets, ...overload] },
   { number: 10, title: 'bad input', cases: [...badNames, ...badPayloads, ...badOptions] },
   { number: 11, title: 'scale', cases: scale },
 ]

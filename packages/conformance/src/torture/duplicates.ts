@@ -14,11 +14,11 @@ export interface Fallen {
 /** One more run of an attempt that had been run before. */
 export interface Duplicate {
   readonly uid: string
-  /** The run before it: when it started, epoch ms, and in which child. */
+  /** Starts of the run before it and of this one, epoch ms. */
   readonly first: number
-  readonly process: number
-  /** This run's start, epoch ms. */
   readonly again: number
+  /** The children in which these were. */
+  readonly processes: readonly [first: number, again: number]
 }
 
 /** Leases run out, and connections are missed and made anew, within this after a blow, ms. */
@@ -37,17 +37,20 @@ export function duplicatesOf(children: readonly Pick<Child, 'reports'>[]): Dupli
     const key = `${run.uid} ${run.attempt}`
     const before = last.get(key)
     last.set(key, run)
-    return before ? [{ uid: run.uid, first: before.at, process: before.process, again: run.at }] : []
+    return before ? [{ uid: run.uid, first: before.at, again: run.at, processes: [before.process, run.process] }] : []
   })
 }
 
-/** Those that ran again although nothing had befallen the worker that ran them before. */
+/**
+ * Those that ran again although nothing had befallen either worker: the one that ran them before, or one that was frozen with
+ * the job in its hands, and begins it only when another has run it.
+ */
 export function unexplainedBy(duplicates: readonly Duplicate[], fallen: readonly Fallen[]): Duplicate[] {
   return duplicates.filter(
-    ({ first, process, again }) =>
+    ({ first, again, processes }) =>
       !fallen.some(
         ({ from, until, workers }) =>
-          (workers === 'all' || workers.includes(process)) && from <= again && first <= until + AFTERMATH,
+          (workers === 'all' || processes.some((each) => workers.includes(each))) && from <= again && first <= until + AFTERMATH,
       ),
   )
 }
