@@ -11,7 +11,8 @@ const steps: [title: string, command: string][] = [
   ['budgets', 'node scripts/budgets.ts'],
   ['unused files, exports and dependencies', 'knip'],
   ['packages', 'node scripts/packaging.ts'],
-  ['features table', 'node scripts/features.ts --check'],
+  ['features and proofs in the documents', 'node scripts/features.ts --check'],
+  ['stored certificates', 'node scripts/certificates.ts'],
 ]
 
 let good = true

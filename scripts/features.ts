@@ -1,20 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { markdownTable, type Status } from '@jobport/conformance'
 import { createDriver, type Features } from '@jobport/core'
+import { CERTIFIED, certificateAt, FOLDER, tortureAt } from './certified.ts'
 
-// Writes the table of brokers and features into the README, from what the adapters declare.
-// With --check it writes nothing and fails if the table is not what it would write.
-
-const FILE = 'README.md'
-const MARKERS = /(<!-- features:start -->\n).*?(<!-- features:end -->)/s
-
-/** A driver is made of each URL, and asked; nothing connects. */
-const BROKERS: Record<string, string> = {
-  'In memory': 'memory://features',
-  Redis: 'redis://127.0.0.1:6379',
-  PostgreSQL: 'postgres://127.0.0.1:5432/features',
-  RabbitMQ: 'amqp://127.0.0.1:5672',
-  NATS: 'nats://127.0.0.1:4222',
-}
+// Writes what each broker offers into the README, and what was shown of it into the guarantees: from what the adapters
+// declare, and from the stored certificates. With --check it writes nothing and fails if something is not what it would write.
 
 type Rows = { [Key in keyof Features]: [label: string, cell: (value: Features[Key]) => string] }
 
@@ -32,27 +22,82 @@ const ROWS: Rows = {
   durable: ['survives restarts, shared by processes', mark],
 }
 
-const text = readFileSync(FILE, 'utf8')
-const next = text.replace(MARKERS, `$1${await table()}$2`)
-if (!MARKERS.test(text)) fail(`${FILE} has no <!-- features:start --> and <!-- features:end -->`)
-else if (!process.argv.includes('--check')) writeFileSync(FILE, next)
-else if (next !== text) fail(`the table of features in ${FILE} is out of date: node scripts/features.ts`)
+const SECTIONS: readonly [file: string, name: string, content: () => string | Promise<string>][] = [
+  ['README.md', 'features', features],
+  ['docs/guarantees.md', 'proven', proofs],
+]
 
-async function table(): Promise<string> {
-  const drivers = await Promise.all(Object.values(BROKERS).map((url) => createDriver(url)))
+for (const [file, name, content] of SECTIONS) await write(file, name, await content())
+
+async function write(file: string, name: string, content: string): Promise<void> {
+  const markers = new RegExp(`(<!-- ${name}:start -->\\n).*?(<!-- ${name}:end -->)`, 's')
+  const text = readFileSync(file, 'utf8')
+  const next = text.replace(markers, (_, start: string, end: string) => `${start}${content}${end}`)
+  if (!markers.test(text)) fail(`${file} has no <!-- ${name}:start --> and <!-- ${name}:end -->`)
+  else if (!process.argv.includes('--check')) writeFileSync(file, next)
+  else if (next !== text) fail(`what stands between the marks '${name}' in ${file} is out of date: node scripts/features.ts`)
+}
+
+async function features(): Promise<string> {
+  const drivers = await Promise.all(CERTIFIED.map(({ url }) => createDriver(url)))
   const all = drivers.map(({ features }) => features)
   await Promise.all(drivers.map((driver) => driver.close()))
-  const lines = [
-    ['', ...Object.keys(BROKERS)],
-    ['---', ...all.map(() => '---')],
-  ]
+  const lines = [['', ...CERTIFIED.map(({ title }) => title)]]
   for (const key of Object.keys(ROWS) as (keyof Features)[]) lines.push(row(key, all))
-  return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('')
+  lines.push(['certificate', ...CERTIFIED.map(({ stem }) => verdict(stem))])
+  const [head = [], ...rows] = lines
+  return `${markdownTable(head, rows)}\n`
 }
 
 function row<Key extends keyof Features>(key: Key, all: readonly Features[]): string[] {
   const [label, cell] = ROWS[key]
   return [label, ...all.map((features) => cell(features[key]))]
+}
+
+function verdict(stem: string): string {
+  const certificate = certificateAt(stem)
+  return certificate?.certified ? `[${certificate.level ?? 'none'}](${FOLDER}/${stem}.md)` : 'none'
+}
+
+/** A row for each broker. */
+function proofs(): string {
+  const rows = CERTIFIED.map(({ title, stem }) => [title, ...proof(stem)])
+  const head = [
+    '',
+    'certificate',
+    'cases passed',
+    'failed',
+    'delayed jobs late, p50 / p99 ms',
+    'a lost worker’s job, ms',
+    'torture',
+  ]
+  return `${markdownTable(head, rows)}\n`
+}
+
+function proof(stem: string): string[] {
+  const certificate = certificateAt(stem)
+  if (!certificate) return ['none', '', '', '', '', '']
+  const { level, versions, cases, lateness, redelivery, date } = certificate
+  const count = (...statuses: readonly Status[]): string => String(cases.filter(({ status }) => statuses.includes(status)).length)
+  return [
+    `[${level ?? 'none'}](certificates/${stem}.md), ${versions['server']}, ${date.slice(0, 10)}`,
+    count('passed'),
+    count('failed', 'unreached'),
+    lateness ? `${lateness.p50} / ${lateness.p99}` : '',
+    redelivery ? String(redelivery.max) : '',
+    torture(stem),
+  ]
+}
+
+function torture(stem: string): string {
+  const tortured = tortureAt(stem)
+  if (!tortured) return 'none is stored'
+  const { minutes, rounds } = tortured
+  const sum = (what: 'accepted' | 'duplicates' | 'doubled'): string =>
+    rounds.reduce((all, round) => all + round[what], 0).toLocaleString('en')
+  const wrong = rounds.flatMap((round) => Object.entries(round.wrong).map(([rule, times]) => `${rule} ${times}`))
+  const verdict = wrong.length === 0 ? 'nothing lost, early or stuck' : wrong.join(', ')
+  return `${rounds.length} seeds × ${minutes} min, ${sum('accepted')} jobs: ${verdict}; ${sum('duplicates')} ran again, ${sum('doubled')} of two ends`
 }
 
 function mark(value: boolean): string {

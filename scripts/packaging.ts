@@ -45,7 +45,7 @@ async function worksElsewhere(): Promise<boolean> {
     (await step('elsewhere: install', `npm --prefix ${place} install --no-audit --no-fund ${tarballs.join(' ')}`)) &&
     (await step(
       'elsewhere: certify',
-      `cd ${place} && npx --no-install jobport-certify memory --module toy.js --grep 'LIFE-0|DUP-0|BAD-0'`,
+      `cd ${place} && npx --no-install jobport-certify memory --module toy.js`,
     ))
   )
 }

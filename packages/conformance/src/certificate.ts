@@ -1,25 +1,46 @@
-import { createRequire } from 'node:module'
+import { execFileSync } from 'node:child_process'
+import { cpus, totalmem } from 'node:os'
 import { chapters } from './chapters/index.ts'
 import { levelOf, type Level } from './levels.ts'
+import { quantilesOf, type Quantiles } from './quantiles.ts'
+import { versionBeside } from './versions.ts'
 import type { Features } from '@jobport/core/driver'
 import type { Result, Results, Status } from './results.ts'
 
-/** What a run of the suite showed, as data. */
+/** What a run of the suite showed, as data; `certificate.schema.json` of this package describes it. */
 export interface Certificate {
   readonly adapter: string
   /** Everything that the adapter promises holds: no case failed, none was left out. */
   readonly certified: boolean
   /** Absent: not even `core`. */
   readonly level?: Level
+  /** How the broker stood: one server, unless told otherwise. */
+  readonly topology: string
+  readonly machine: Machine
   readonly date: string
   /** Give it to the next run to draw the same by chance. */
   readonly seed: number
+  /** The commit of the folder in which it ran, with `+` if that had changes. Absent: it was no checkout. */
+  readonly revision?: string
   readonly versions: Readonly<Record<string, string>>
   readonly features: Features
-  /** How late delayed jobs started, ms; negative would be early. */
-  readonly lateness?: { readonly jobs: number; readonly p50: number; readonly p95: number; readonly max: number }
+  /** How late delayed jobs started; negative would be early. */
+  readonly lateness?: Quantiles
+  /** How long after the loss of its worker a job ran again. */
+  readonly redelivery?: Quantiles
+  /** Of all cases together, ms. */
+  readonly ms: number
+  /** The most that the suite's own process, with the clients in it, held of the machine's memory, bytes. */
+  readonly peakMemory: number
   readonly chapters: readonly ChapterTally[]
   readonly cases: readonly Result[]
+}
+
+export interface Machine {
+  readonly system: string
+  readonly cpus: number
+  /** Bytes. */
+  readonly memory: number
 }
 
 export interface ChapterTally extends Readonly<Record<Status, number>> {
@@ -31,37 +52,53 @@ export interface ChapterTally extends Readonly<Record<Status, number>> {
 export interface Circumstances {
   readonly adapter: string
   readonly features: Features
-  /** Of the server, the adapter and whatever else the run depended on; core's and Node's are added. */
+  /** Of the server, the adapter, its clients and whatever else the run depended on; core's and Node's are added. */
   readonly versions: Readonly<Record<string, string>>
+  /** Default: `single`. */
+  readonly topology?: string
 }
 
 export function certificateOf(
   results: Results,
-  { adapter, features, versions }: Circumstances,
+  { adapter, features, versions, topology = 'single' }: Circumstances,
   date: Date = new Date(),
 ): Certificate {
   const cases = results.all()
   const level = levelOf(cases)
-  const late = latenessOf(results.lateness)
+  const revision = revisionOf()
+  const lateness = quantilesOf(results.timings.lateness)
+  const redelivery = quantilesOf(results.timings.redelivery)
   return {
     adapter,
     certified: cases.length > 0 && cases.every(({ status }) => status !== 'failed' && status !== 'unreached'),
     ...(level && { level }),
+    topology,
+    machine: { system: `${process.platform} ${process.arch}`, cpus: cpus().length, memory: totalmem() },
     date: date.toISOString(),
     seed: results.seed,
+    ...(revision !== undefined && { revision }),
     versions: { core: versionBeside(import.meta.resolve('@jobport/core')), ...versions, node: process.versions.node },
     features,
-    ...(late && { lateness: late }),
+    ...(lateness && { lateness }),
+    ...(redelivery && { redelivery }),
+    ms: cases.reduce((sum, { ms }) => sum + ms, 0),
+    peakMemory: process.resourceUsage().maxRSS * 1_024,
     chapters: tally(cases),
     cases,
   }
 }
 
-/** The version of the package that the module at this file URL belongs to. */
-export function versionBeside(moduleUrl: string): string {
-  const root = moduleUrl.replace(/\/(dist|src)\/[^/]*$/, '/')
-  const { version } = createRequire(root)('./package.json') as { version: string }
-  return version
+function revisionOf(): string | undefined {
+  try {
+    const commit = git('rev-parse', '--short=12', 'HEAD')
+    return git('status', '--porcelain', '--untracked-files=no') === '' ? commit : `${commit}+`
+  } catch {
+    return undefined
+  }
+}
+
+function git(...args: string[]): string {
+  return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
 }
 
 function tally(cases: readonly Result[]): ChapterTally[] {
@@ -78,11 +115,4 @@ function tally(cases: readonly Result[]): ChapterTally[] {
       unreached: count('unreached'),
     }
   })
-}
-
-function latenessOf(all: readonly number[]): Certificate['lateness'] {
-  if (all.length === 0) return undefined
-  const sorted = all.toSorted((a, b) => a - b)
-  const at = (share: number): number => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!)
-  return { jobs: sorted.length, p50: at(0.5), p95: at(0.95), max: at(1) }
 }

@@ -5,6 +5,7 @@ import { Context, type Ledger } from './context.ts'
 import { movedTo, Workbench } from './workbench.ts'
 import { metaCases } from './chapters/meta.ts'
 import { failureOf, Results, type Result } from './results.ts'
+import { FAULTS } from './levels.ts'
 import { globalRunner, type Runner } from './runner.ts'
 import { seeded } from './seed.ts'
 import type { Harness } from './harness.ts'
@@ -28,8 +29,8 @@ const CASE_TIMEOUT = 120_000
 /** Registers the whole suite for one adapter with the test runner. The results fill up as it runs. */
 export function certify(harness: Harness, options: CertifyOptions = {}): Results {
   const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only, slow = false, chapters = all } = options
-  const ledger: Ledger = { queues: new Set(), lateness: [], opened: 0, closed: 0 }
-  const results = new Results(seed, ledger.lateness)
+  const ledger: Ledger = { queues: new Set(), timings: { lateness: [], redelivery: [] }, opened: 0, closed: 0 }
+  const results = new Results(seed, ledger.timings)
   const bench = harness.openBroker && new Workbench(() => harness.openBroker!())
   const chosen = (list: readonly Case[]): readonly Case[] =>
     only ? list.filter(({ id }) => only.has(id)) : list.filter((each) => slow || !each.slow)
@@ -71,8 +72,9 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     const ctx = new Context(broken ? movedTo(broken, harness) : harness, seeded(seed ^ hash(id)), ledger, id, broken)
     try {
       const end = await perform(each, ctx)
+      const { duplicates } = ctx
       await ctx.close()
-      record(end)
+      record({ ...end, ...(chapter === FAULTS && end.status === 'passed' && { duplicates }) })
     } catch (error) {
       record({ status: 'failed', ...failureOf(error) })
       await ctx.close().catch(() => {})

@@ -4,11 +4,12 @@ import { Command } from 'commander'
 import Mocha from 'mocha'
 import { JobportError } from '@jobport/core'
 import { adapterFor, harnessOf, opening, visit } from './adapter.ts'
-import { certificateOf, versionBeside } from './certificate.ts'
+import { certificateOf } from './certificate.ts'
 import { certify } from './certify.ts'
 import { chapters } from './chapters/index.ts'
 import { markdownOf } from './markdown.ts'
 import { trySaboteurs } from './saboteurs/trial.ts'
+import { clientsBeside, versionBeside } from './versions.ts'
 import { writeCertificate } from './write.ts'
 import type { Runner } from './runner.ts'
 
@@ -18,6 +19,7 @@ interface Options {
   readonly grep?: string
   readonly module?: string
   readonly broker?: string
+  readonly topology: string
   readonly saboteurs?: true
 }
 
@@ -35,6 +37,7 @@ await new Command('jobport-certify')
     '-b, --broker <file>',
     'a module that exports openBroker(url): a broker of that kind which the suite may stop, kill and freeze (chapter 9)',
   )
+  .option('--topology <text>', 'how the broker stands, for the certificate', 'single')
   .option('--saboteurs', 'tries the suite itself instead: drivers that each break one promise, in memory; takes minutes')
   .action((broker: string | undefined, options: Options, command: Command) => {
     if (options.saboteurs) return trySuite()
@@ -46,7 +49,7 @@ await new Command('jobport-certify')
     process.exitCode = 1
   })
 
-async function main(broker: string, { out, seed, grep, module, broker: own }: Options): Promise<void> {
+async function main(broker: string, { out, seed, grep, module, broker: own, topology }: Options): Promise<void> {
   const url = broker === 'memory' ? 'memory://certify' : broker
   const adapter = await adapterFor(url, module)
   const { server, driver } = await visit(adapter, url)
@@ -69,7 +72,8 @@ async function main(broker: string, { out, seed, grep, module, broker: own }: Op
   const certificate = certificateOf(results, {
     adapter: driver.name,
     features: driver.features,
-    versions: { [`adapter ${driver.name}`]: versionBeside(adapter.module.href), server },
+    versions: { [`adapter ${driver.name}`]: versionBeside(adapter.module.href), ...clientsBeside(adapter.module.href), server },
+    topology,
   })
   const files = await writeCertificate(certificate, server, out)
   console.log(`${markdownOf(certificate)}\nWritten: ${files.join(' and ')}`)

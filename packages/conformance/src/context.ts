@@ -12,6 +12,7 @@ import {
 import type { Delivery, Driver, Features, Message } from '@jobport/core/driver'
 import { expect, until, DEADLINE } from './assert.ts'
 import { Child, type ChildTask } from './child.ts'
+import { duplicatesOf } from './duplicates.ts'
 import { violations, type Added } from './history.ts'
 import { FaultProxy } from './proxy.ts'
 import { Story } from './story.ts'
@@ -27,7 +28,7 @@ export type AnyJobs = Record<string, unknown>
 /** What the suite keeps across cases. */
 export interface Ledger {
   readonly queues: Set<string>
-  readonly lateness: number[]
+  readonly timings: { readonly lateness: number[]; readonly redelivery: number[] }
   opened: number
   closed: number
 }
@@ -223,7 +224,17 @@ export class Context {
 
   /** Records how late a delayed job started, ms; negative is early. */
   readonly late = (ms: number): void => {
-    this.#ledger.lateness.push(ms)
+    this.#ledger.timings.lateness.push(ms)
+  }
+
+  /** Records how long after the loss of its worker a job ran again, ms. */
+  readonly redelivered = (ms: number): void => {
+    this.#ledger.timings.redelivery.push(ms)
+  }
+
+  /** Runs of an attempt that had been run before, as far as was told. */
+  get duplicates(): number {
+    return duplicatesOf([{ reports: this.story.reports() }, ...this.#children]).length
   }
 
   /** Idempotent. */

@@ -8,7 +8,8 @@ import type { Result, Status } from './results.ts'
  */
 export type Level = 'core' | 'features' | 'resilience'
 
-const FAULTS = 9
+/** The chapter of the faults. */
+export const FAULTS = 9
 
 /** The highest level that these results reach. A case that was left out reaches none. */
 export function levelOf(results: readonly Result[]): Level | undefined {

@@ -1,24 +1,22 @@
-import { table } from './table.ts'
+import { markdownTable } from './table.ts'
 import type { Certificate } from './certificate.ts'
+import type { Quantiles } from './quantiles.ts'
 import type { Result } from './results.ts'
 
 /** The certificate for people: versions, a table by chapter, and every case that did not simply pass. */
 export function markdownOf(certificate: Certificate): string {
-  const { adapter, certified, level, date, seed, versions, lateness } = certificate
+  const { adapter, certified, level, topology, machine, date, seed, revision, versions } = certificate
   const named = Object.entries(versions)
     .map(([what, version]) => `${what} ${version}`)
     .join(' · ')
   return (
     [
       `# ${adapter}: ${certified ? 'certified' : 'NOT certified'}`,
-      `${date.slice(0, 10)} · ${named} · seed ${seed}`,
+      `${date.slice(0, 10)} · ${named} · seed ${seed}${revision === undefined ? '' : ` · revision ${revision}`}`,
+      `${topology} · ${machine.system}, ${machine.cpus} CPUs, ${Math.round(machine.memory / 2 ** 30)} GiB`,
       `Level: ${level ?? 'none'}`,
       chapterTable(certificate),
-      ...(lateness
-        ? [
-            `Delayed jobs started late by, ms: p50 ${lateness.p50} · p95 ${lateness.p95} · max ${lateness.max} (${lateness.jobs} jobs).`,
-          ]
-        : []),
+      measured(certificate),
       featureTable(certificate),
       ...listing('Failed', certificate, ({ status }) => status === 'failed' || status === 'unreached'),
       ...listing('Passed in part', certificate, ({ status, reason }) => status === 'passed' && reason !== undefined),
@@ -26,6 +24,22 @@ export function markdownOf(certificate: Certificate): string {
       ...listing('Not applicable', certificate, ({ status }) => status === 'not applicable'),
     ].join('\n\n') + '\n'
   )
+}
+
+function measured({ lateness, redelivery, ms, peakMemory, cases }: Certificate): string {
+  const series = (label: string, { jobs, ...rest }: Quantiles): string =>
+    `- ${label}, ms: ${Object.entries(rest)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(' · ')} (${jobs} jobs)`
+  const doubling = cases.filter(({ duplicates = 0 }) => duplicates > 0)
+  return [
+    ...(lateness ? [series('delayed jobs started late by', lateness)] : []),
+    ...(redelivery ? [series('jobs of a lost worker ran again after', redelivery)] : []),
+    ...(doubling.length > 0
+      ? [`- ran again under a fault: ${doubling.map(({ id, duplicates }) => `${id} ${duplicates}`).join(' · ')} jobs`]
+      : []),
+    `- all cases took ${Math.round(ms / 1_000)} s; the suite's process held at most ${Math.round(peakMemory / 2 ** 20)} MiB`,
+  ].join('\n')
 }
 
 function chapterTable({ chapters }: Certificate): string {
@@ -36,11 +50,11 @@ function chapterTable({ chapters }: Certificate): string {
     each.refused,
     each['not applicable'],
   ])
-  return table(['Chapter', 'Passed', 'Failed', 'Refused as declared', 'Not applicable'], rows)
+  return markdownTable(['Chapter', 'Passed', 'Failed', 'Refused as declared', 'Not applicable'], rows)
 }
 
 function featureTable({ features }: Certificate): string {
-  return table(
+  return markdownTable(
     ['Feature', 'Declared'],
     Object.entries(features).map(([name, value]) => [`\`${name}\``, declared(value)]),
   )

@@ -9,21 +9,29 @@ export interface Result {
   readonly status: Status
   readonly assertions: number
   readonly ms: number
+  /** Of a fault: runs of an attempt that had been run before. */
+  readonly duplicates?: number
   /** Why it failed, or does not apply; of one that passed, which part could not be tested. */
   readonly reason?: string
   /** Whether it failed on an assertion of its own, and not on some error or the runner's timeout. */
   readonly byAssertion?: boolean
 }
 
+/** What the cases took the time of, ms each. */
+export interface Timings {
+  readonly lateness: readonly number[]
+  readonly redelivery: readonly number[]
+}
+
 /** What became of each case. */
 export class Results {
   readonly seed: number
-  readonly lateness: readonly number[]
+  readonly timings: Timings
   readonly #results = new Map<string, Result>()
 
-  constructor(seed: number, lateness: readonly number[]) {
+  constructor(seed: number, timings: Timings) {
     this.seed = seed
-    this.lateness = lateness
+    this.timings = timings
   }
 
   record(result: Result): void {

@@ -1,5 +1,6 @@
 import type { DeadReason } from '@jobport/core/driver'
 import type { Job, Worker } from '@jobport/core'
+import type { Report } from './child.ts'
 import type { HistoryEvent } from './history.ts'
 
 export interface Entry {
@@ -29,6 +30,11 @@ export class Story {
     worker.on('failed', (job, error, retryIn) => this.#add('failed', job, { error, retryIn }))
     worker.on('dead', (job, error, reason) => this.#add('dead', job, { error, reason }))
     worker.on('error', (error) => void this.errors.push(error))
+  }
+
+  /** As a process of its own would tell it. */
+  reports(): Report[] {
+    return this.of('active').map(({ id, uid, attempt, crashes, at }) => ({ type: 'active', id, uid, attempt, crashes, at }))
   }
 
   of(event: Entry['event'], id?: string): Entry[] {

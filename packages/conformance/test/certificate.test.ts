@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect } from 'chai'
 import { MemoryDriver } from '@jobport/adapter-memory'
 import { expect as counted, until } from '../src/assert.ts'
@@ -13,9 +14,10 @@ import { chapters } from '../src/chapters/index.ts'
 import { listedCases } from '../src/chapters/meta.ts'
 import { markdownOf } from '../src/markdown.ts'
 import { writeCertificate } from '../src/write.ts'
-import { Results, type Result, type Status } from '../src/results.ts'
+import { Results, type Result, type Status, type Timings } from '../src/results.ts'
 import { Bench } from '../src/bench.ts'
 import { memory } from './memory.ts'
+import schema from '../certificate.schema.json' with { type: 'json' }
 import type { Case, Chapter } from '../src/case.ts'
 
 const { features } = new MemoryDriver()
@@ -32,8 +34,8 @@ const result = (status: Status, over: Partial<Result> = {}): Result => ({
   ...over,
 })
 
-function certificate(results: readonly Result[], lateness: readonly number[] = []): Certificate {
-  const all = new Results(7, lateness)
+function certificate(results: readonly Result[], timings: Partial<Timings> = {}): Certificate {
+  const all = new Results(7, { lateness: [], redelivery: [], ...timings })
   for (const each of results) all.record(each)
   return certificateOf(all, CIRCUMSTANCES, DATE)
 }
@@ -76,9 +78,15 @@ describe('certificate, on made results', () => {
     })
   })
 
-  it('shows the lateness as median, 95th percentile and maximum, and none where nothing was delayed', () => {
+  it('shows the lateness as median, 95th and 99th percentile and maximum, and none where nothing was delayed', () => {
     const lateness = Array.from({ length: 100 }, (_, i) => 99 - i)
-    expect(certificate([result('passed')], lateness).lateness).to.deep.equal({ jobs: 100, p50: 50, p95: 95, max: 99 })
+    expect(certificate([result('passed')], { lateness }).lateness).to.deep.equal({
+      jobs: 100,
+      p50: 50,
+      p95: 95,
+      p99: 99,
+      max: 99,
+    })
     expect(certificate([result('passed')])).to.not.have.property('lateness')
   })
 
@@ -92,12 +100,16 @@ describe('certificate, on made results', () => {
   it('reads as Markdown: the verdict, a row a chapter, the features, and each case that did not simply pass', () => {
     const failure = result('failed', { reason: 'expected 1\n   to equal 2' })
     const text = markdownOf(
-      certificate([failure, result('unreached'), result('refused'), result('not applicable', { reason: 'no socket' })], [3]),
+      certificate([failure, result('unreached'), result('refused'), result('not applicable', { reason: 'no socket' })], {
+        lateness: [3],
+        redelivery: [1_500, 1_600],
+      }),
     )
     expect(text).to.match(/^# made: NOT certified\n/)
     expect(text).to.include('2026-11-25 · core ').and.include(' · server made 1.2 · ').and.include('seed 7')
     expect(text).to.include('| 1 lifecycle | 0 | 2 | 1 | 1 |')
-    expect(text).to.include('p50 3 · p95 3 · max 3 (1 jobs)')
+    expect(text).to.include('started late by, ms: p50 3 · p95 3 · p99 3 · max 3 (1 jobs)')
+    expect(text).to.include('ran again after, ms: p50 1600 · p95 1600 · p99 1600 · max 1600 (2 jobs)')
     expect(text)
       .to.include('| `priority` | yes |')
       .and.include('| `durable` | no |')
@@ -118,11 +130,14 @@ describe('certificate, written', () => {
   it('lies in a folder made for it, as JSON and as Markdown, named by adapter and server', async () => {
     const made = await mkdtemp(join(tmpdir(), 'jobport-certificate-'))
     const folder = join(made, 'deep', 'down')
-    const written = certificate([result('passed'), result('refused')], [3])
+    const written = certificate([result('passed', { duplicates: 2 }), result('refused')], { lateness: [3] })
     const files = await writeCertificate(written, 'Made 1.2', folder)
     expect(files).to.deep.equal([join(folder, 'made.md'), join(folder, 'made.json')])
     expect(await readFile(files[0]!, 'utf8')).to.equal(markdownOf(written))
     expect(JSON.parse(await readFile(files[1]!, 'utf8'))).to.deep.equal(written)
+    const isCertificate = new Ajv2020({ strict: true, formats: { 'date-time': true } }).compile(schema)
+    expect(isCertificate(written), JSON.stringify(isCertificate.errors)).to.equal(true)
+    expect(isCertificate({ ...written, secret: 1 })).to.equal(false)
     await writeCertificate(written, 'redis 8.0.6', folder)
     expect((await readdir(folder)).toSorted()).to.deep.equal(['made-redis.json', 'made-redis.md', 'made.json', 'made.md'])
     await rm(made, { recursive: true })

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { duplicatesOf, unexplainedBy, type Fallen } from '../src/torture/duplicates.ts'
+import { duplicatesOf, unexplainedBy, type Fallen } from '../src/duplicates.ts'
 import type { Report } from '../src/child.ts'
 
 /** A child that told of these runs. */

@@ -25,8 +25,10 @@ export const processFaults: readonly Case[] = [
       const { queue, work, completed, story } = ctx
       const victim = await holding(ctx)
       await victim.kill()
+      const lost = Date.now()
       await work({ hold: () => 1 })
       await completed(1, REDELIVERY)
+      ctx.redelivered(story.of('active')[0]!.at - lost)
       expect(story.of('active')[0]).to.include({ id: 'held', attempt: 1, crashes: 1 })
       expect(story.of('stalled')).to.have.length(1)
       expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 0 })
@@ -139,6 +141,7 @@ export const processFaults: readonly Case[] = [
       await work({ hold: () => 1, ok: () => 1 }, { concurrency: 2 }, { broker: ctx.broker() })
       if (features.delay) await queue.add('ok', 1, { id: 'due', delay: 1_000 })
       await first.kill()
+      const lost = Date.now()
       if (features.delay)
         await until(
           () => story.of('completed', 'due').length === 1,
@@ -152,7 +155,9 @@ export const processFaults: readonly Case[] = [
         () => story.tally(),
         REDELIVERY,
       )
-      expect(story.of('active', 'held')).to.have.length(1)
+      const starts = story.of('active', 'held')
+      expect(starts).to.have.length(1)
+      ctx.redelivered(starts[0]!.at - lost)
     },
   },
 ]

@@ -2,7 +2,7 @@ import { pause } from '../wait.ts'
 import type { Breakable } from '../breakable.ts'
 import type { Child } from '../child.ts'
 import type { FaultProxy } from '../proxy.ts'
-import type { Struck } from './duplicates.ts'
+import type { Struck } from '../duplicates.ts'
 import type { PlannedBlow } from './plan.ts'
 
 interface Reach {

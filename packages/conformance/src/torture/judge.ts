@@ -1,6 +1,6 @@
 import { violations, type Added, type HistoryEvent, type Rule } from '../history.ts'
 import { pause } from '../wait.ts'
-import { duplicatesOf, unexplainedBy, type Fallen } from './duplicates.ts'
+import { duplicatesOf, unexplainedBy, type Fallen } from '../duplicates.ts'
 import type { Child } from '../child.ts'
 import type { Context } from '../context.ts'
 

@@ -1,4 +1,4 @@
-import { table } from '../table.ts'
+import { markdownTable } from '../table.ts'
 import type { Verdict } from './judge.ts'
 
 /** One seed's run. */
@@ -55,7 +55,7 @@ export function tableOf(rounds: readonly Round[]): string {
       .map(([rule, times]) => `${rule} ${times}`)
       .join(', ') || 'nothing',
   ])
-  return table(['Seed', ...COUNTS, 'wrong'], rows)
+  return markdownTable(['Seed', ...COUNTS, 'wrong'], rows)
 }
 
 function tallyOf(wrong: Verdict['wrong']): Record<string, number> {

@@ -7,7 +7,7 @@ import { seeded } from '../seed.ts'
 import { pause } from '../wait.ts'
 import { Hand } from './hand.ts'
 import { judge, type Verdict } from './judge.ts'
-import type { Fallen, Struck } from './duplicates.ts'
+import type { Fallen, Struck } from '../duplicates.ts'
 import { planBlows, planJob, type PlannedBlow } from './plan.ts'
 import type { Added } from '../history.ts'
 import type { Features } from '@jobport/core/driver'
@@ -116,5 +116,5 @@ function allowed(
 }
 
 function ledgerOf(): ConstructorParameters<typeof Context>[2] {
-  return { queues: new Set(), lateness: [], opened: 0, closed: 0 }
+  return { queues: new Set(), timings: { lateness: [], redelivery: [] }, opened: 0, closed: 0 }
 }

@@ -1,4 +1,4 @@
-import type { Child } from '../child.ts'
+import type { Child } from './child.ts'
 
 /** Which of the children a blow hit, by their numbers. */
 export type Struck = 'all' | readonly number[]

@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { parseArgs } from 'node:util'
+import { openBroker } from '@jobport/brokers'
+import { CERTIFIED, FOLDER, type Certified } from './certified.ts'
+
+// What takes too long for every change: certificates of all brokers, and what torture of them shows, into docs/certificates;
+// then every saboteur with all chapters that it touches. Commit what it wrote, if all went well.
+
+const { values } = parseArgs({
+  options: {
+    /** Stems or parts of them, with commas between. */
+    only: { type: 'string' },
+    /** Seeds for each broker; 0: none. */
+    torture: { type: 'string', default: '20' },
+    'no-certificates': { type: 'boolean', default: false },
+    'no-saboteurs': { type: 'boolean', default: false },
+  },
+})
+const parts = values.only?.split(',')
+const chosen = CERTIFIED.filter(({ stem }) => !parts || parts.some((part) => stem.includes(part)))
+if (chosen.length === 0) throw new Error(`--only ${values.only} names none of ${CERTIFIED.map(({ stem }) => stem).join(', ')}`)
+
+const failures: string[] = []
+for (const broker of chosen) {
+  if (!values['no-certificates']) await attempt(`certificate of ${broker.title}`, () => certify(broker))
+  const seeds = Number(values.torture)
+  if (broker.own && seeds > 0) await attempt(`torture of ${broker.title}`, () => torture(broker, seeds))
+}
+if (!values['no-saboteurs']) await attempt('saboteurs', () => run('packages/conformance/dist/cli.js', '--saboteurs'))
+await attempt('documents', () => run('scripts/features.ts'))
+if (failures.length > 0) console.error(`Failed: ${failures.join(', ')}`)
+process.exitCode = failures.length === 0 ? 0 : 1
+
+async function certify({ own, options }: Certified): Promise<void> {
+  if (!own) return run('packages/conformance/dist/cli.js', 'memory', '--out', FOLDER)
+  await using broker = await openBroker(own, { own: true })
+  await run('packages/conformance/dist/cli.js', `${broker.url}?${options}`, '--broker', 'scripts/breakable.ts', '--out', FOLDER)
+}
+
+function torture({ url, stem, options }: Certified, seeds: number): Promise<void> {
+  return run(
+    'packages/conformance/dist/torture/cli.js',
+    `${url}?${options}`,
+    ...['--broker', 'scripts/breakable.ts', '--seed', '1', '--seeds', String(seeds), '--json', `${FOLDER}/${stem}.torture.json`],
+  )
+}
+
+async function attempt(title: string, work: () => Promise<void>): Promise<void> {
+  console.log(`== ${title}`)
+  try {
+    await work()
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    failures.push(title)
+  }
+}
+
+async function run(...args: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`node ${args.join(' ')} ended with ${String(code)}`)
+}
