@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 
-// Every case id that a document names is a case of the suite, and every line of a table of guarantees names one.
+// Every case id that a document names is a case of the suite, and every line of a table of guarantees, one with a
+// column of cases, names one.
 // A guarantee that no case tests yet says "not tested".
 
 const GUARANTEES = 'docs/guarantees.md'
@@ -18,13 +19,13 @@ function unknownIds(file: string): string[] {
   return [...new Set(ids)].filter((id) => !known.has(id)).map((id) => `${file}: ${id} is no case of the suite`)
 }
 
-/** Of the bodies of tables, with where they stand. */
+/** Of the bodies of such tables, with where they stand. */
 function tableRows(file: string): string[] {
   const lines = readFileSync(file, 'utf8').split('\n')
-  const isBody = (at: number): boolean => lines[at]?.startsWith('|') === true && !lines[at].startsWith('|-')
-  return lines.flatMap((line, at) =>
-    isBody(at) && !lines[at + 1]?.startsWith('|-') ? [`${file}:${at + 1}: no case: ${line}`] : [],
-  )
+  const isRow = (at: number): boolean => lines[at]?.startsWith('|') === true
+  const headOf = (at: number): number => (isRow(at - 1) ? headOf(at - 1) : at)
+  const isBody = (at: number): boolean => isRow(at) && at > headOf(at) + 1 && lines[headOf(at)]?.endsWith('| Case |') === true
+  return lines.flatMap((line, at) => (isBody(at) ? [`${file}:${at + 1}: no case: ${line}`] : []))
 }
 
 function isUntested(row: string): boolean {

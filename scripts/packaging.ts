@@ -43,10 +43,7 @@ async function worksElsewhere(): Promise<boolean> {
   const tarballs = globSync(['core', 'conformance', 'adapter-memory'].map((name) => join(folder, `jobport-${name}-*.tgz`)))
   return (
     (await step('elsewhere: install', `npm --prefix ${place} install --no-audit --no-fund ${tarballs.join(' ')}`)) &&
-    (await step(
-      'elsewhere: certify',
-      `cd ${place} && npx --no-install jobport-certify memory --module toy.js`,
-    ))
+    (await step('elsewhere: certify', `cd ${place} && npx --no-install jobport-certify memory --module toy.js`))
   )
 }
 
