@@ -24,7 +24,7 @@ export default defineConfig({
   categories: { correctness: 'error', suspicious: 'error' },
   options: { typeAware: true, denyWarnings: true, reportUnusedDisableDirectives: 'error' },
   env: { node: true, es2024: true },
-  ignorePatterns: ['**/dist', '.cache'],
+  ignorePatterns: ['**/dist', '.cache', 'templates'],
   rules: {
     eqeqeq: ['error', 'always', { null: 'ignore' }],
     'max-depth': ['error', { max: 3 }],
