@@ -9,6 +9,8 @@ export interface Handle {
   kill(): Promise<void>
   pause(): Promise<void>
   resume(): Promise<void>
+  /** Absent: none of its programs can. */
+  readonly setFull?: (full: boolean) => Promise<void>
   /** Ends it, paused or not, and removes what it left. */
   remove(): Promise<void>
   /** As `remove`, as well as it goes at once: this process is about to exit. */

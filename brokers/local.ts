@@ -38,6 +38,7 @@ class LocalHandle implements Handle {
   readonly url: string
   readonly host = HOST
   readonly port: number
+  readonly setFull?: (full: boolean) => Promise<void>
   readonly #recipe: Recipe
   readonly #place: Place
   readonly #folder: string
@@ -50,6 +51,8 @@ class LocalHandle implements Handle {
     this.port = port
     this.#recipe = recipe
     this.#place = place
+    const { setFull } = recipe.local
+    if (setFull) this.setFull = (full) => setFull(place, full)
     this.#folder = folder
     this.#command = command
     this.#state = stateFile(recipe.name, this.url, kept)

@@ -1,9 +1,15 @@
+import { jetstream, JetStreamApiError, jetstreamManager, StorageType, type JetStreamClient } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 import { ask } from './probe.ts'
 import { findProgram, versionText } from './programs.ts'
 import type { Recipe, Settings } from './recipe.ts'
 
 /** The last release before it had a bug that loses what was scheduled. */
 const OLDEST = [2, 12, 10] as const
+
+/** All of its streams together. Room for any test, and little enough to be filled in a moment. */
+const SETTINGS: Settings = { 'jetstream.max_file_store': '512MB' }
+const BALLAST = 'jobport-ballast'
 
 /** Writes the file that a server reads, and becomes the server. */
 const SCRIPT = 'printf "%s\\n" "$1" > "$2" && shift 2 && exec "$@"'
@@ -19,12 +25,30 @@ export const nats: Recipe = {
     const greeting = (await ask(host, port, '', signal)).toString()
     return greeting.startsWith('INFO ') && greeting.includes('"jetstream":true')
   },
+  /** A stream of its own takes all the room that there is. */
+  async setFull(host, port, full) {
+    const connection = await connect({ servers: `${host}:${port}` })
+    try {
+      const { streams } = await jetstreamManager(connection)
+      if (full) {
+        await streams.add({ name: BALLAST, subjects: [BALLAST], storage: StorageType.File })
+        for (const size of [1_000_000, 10_000, 100]) await fill(jetstream(connection), size)
+      } else await streams.delete(BALLAST)
+    } finally {
+      await connection.close()
+    }
+  },
   container: {
     image: 'nats:2.15',
     port: 4222,
     environment: {},
     command: (settings) =>
-      run('nats-server', '/tmp/jobport.conf', { listen: '0.0.0.0:4222', 'jetstream.store_dir': '/data', ...settings }),
+      run('nats-server', '/tmp/jobport.conf', {
+        listen: '0.0.0.0:4222',
+        'jetstream.store_dir': '/data',
+        ...SETTINGS,
+        ...settings,
+      }),
     ready: /Server is ready/,
   },
   local: {
@@ -41,10 +65,23 @@ export const nats: Recipe = {
       run(`${programs}/nats-server`, `${data}/server.conf`, {
         listen: `127.0.0.1:${port}`,
         'jetstream.store_dir': data,
+        ...SETTINGS,
         ...settings,
       }),
     endSignal: 'SIGKILL',
   },
+}
+
+/** Until the server has no room for one more message of so many bytes. */
+async function fill(client: JetStreamClient, size: number): Promise<void> {
+  for (;;) {
+    try {
+      await client.publish(BALLAST, new Uint8Array(size))
+    } catch (error) {
+      if (error instanceof JetStreamApiError) return
+      throw error
+    }
+  }
 }
 
 function run(program: string, file: string, settings: Settings): string[] {

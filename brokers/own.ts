@@ -30,9 +30,8 @@ export class OwnBroker implements RunningBroker {
     this.way = way
     this.#recipe = recipe
     this.#handle = handle
-    const { setFull } = recipe
-    if (setFull)
-      this.setFull = (full) => this.#next(() => setFull(handle.host, handle.port, full, AbortSignal.timeout(PROBE_DEADLINE)))
+    const setFull = fillerOf(recipe, handle)
+    if (setFull) this.setFull = (full) => this.#next(() => setFull(full))
     this.#release = endWithProcess(() => handle.abandon())
   }
 
@@ -125,4 +124,9 @@ export class OwnBroker implements RunningBroker {
     this.#last = done.catch(() => {})
     return done
   }
+}
+
+function fillerOf({ setFull }: Recipe, handle: Handle): Handle['setFull'] {
+  if (!setFull) return handle.setFull
+  return (full) => setFull(handle.host, handle.port, full, AbortSignal.timeout(PROBE_DEADLINE))
 }

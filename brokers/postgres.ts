@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { ask } from './probe.ts'
+import { ask, converse } from './probe.ts'
 import { findProgram, versionOf } from './programs.ts'
 import type { Place, Recipe, Settings } from './recipe.ts'
 
@@ -23,6 +23,17 @@ export const postgres: Recipe = {
   async answers(host, port, signal) {
     const [type] = await ask(host, port, startup(), signal)
     return type === 'R'.charCodeAt(0)
+  },
+  /** It becomes read only, as hosted ones do when their disk is full; clients that are connected notice. */
+  async setFull(host, port, full, signal) {
+    const commands = [
+      'SET default_transaction_read_only = off',
+      `ALTER SYSTEM SET default_transaction_read_only = ${full ? 'on' : 'off'}`,
+      'SELECT pg_reload_conf()',
+    ]
+    const queries = commands.map((command) => message('Q', `${command}\0`))
+    const replies = await converse(host, port, Buffer.concat([startup(), ...queries, message('X', '')]), signal)
+    if (replies.includes('ERROR')) throw new Error(`PostgreSQL did not change its mind: ${replies.toString('latin1')}`)
   },
   container: {
     image: 'postgres:18',
@@ -68,10 +79,14 @@ function flags(settings: Settings): string[] {
 
 /** The first message of a client, protocol 3.0. A server that is up replies `R`, one on its way up or down `E`. */
 function startup(): Buffer {
-  const body = Buffer.from(`\0\x03\0\0user\0postgres\0database\0${DATABASE}\0\0`, 'latin1')
+  return message('', `\0\x03\0\0user\0postgres\0database\0${DATABASE}\0\0`)
+}
+
+function message(type: string, text: string): Buffer {
+  const body = Buffer.from(text, 'latin1')
   const length = Buffer.alloc(4)
   length.writeUInt32BE(body.length + 4)
-  return Buffer.concat([length, body])
+  return Buffer.concat([Buffer.from(type, 'latin1'), length, body])
 }
 
 async function run({ programs, account }: Place, program: string, args: string[], input = ''): Promise<void> {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 
 /** Sends `request` over a new connection and answers with the first bytes that come back. */
 export async function ask(host: string, port: number, request: string | Uint8Array, signal: AbortSignal): Promise<Buffer> {
@@ -14,6 +15,13 @@ export async function ask(host: string, port: number, request: string | Uint8Arr
     socket.removeAllListeners('close').on('error', ignore)
     socket.destroy()
   }
+}
+
+/** Sends `request`, ends, and answers with all that came back until the other side ended too. */
+export async function converse(host: string, port: number, request: Uint8Array, signal: AbortSignal): Promise<Buffer> {
+  const socket = createConnection({ host, port, noDelay: true, signal })
+  socket.end(request)
+  return buffer(socket)
 }
 
 /** Resolves once something accepts connections there. */

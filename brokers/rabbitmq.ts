@@ -1,11 +1,14 @@
+import { execFile } from 'node:child_process'
 import { globSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { freePort } from './ports.ts'
 import { ask } from './probe.ts'
 import { findProgram } from './programs.ts'
 import type { Recipe, Settings } from './recipe.ts'
 
 const OLDEST = 4
+const CONTROL = join(import.meta.dirname, 'rabbitmq-control.sh')
 const SERVER = join(import.meta.dirname, 'rabbitmq-server.sh')
 /** Class 10, method 10: the server greets. */
 const GREETING = Buffer.from([0, 10, 0, 10])
@@ -62,6 +65,11 @@ export const rabbitmq: Recipe = {
       String(port),
       ...lines({ ...SETTINGS, ...settings }),
     ],
+    /** An alarm: it holds back what publishers send. */
+    async setFull({ programs, data }, full) {
+      const watermark = full ? ['absolute', '1'] : ['0.6']
+      await promisify(execFile)(CONTROL, [programs, data, 'set_vm_memory_high_watermark', ...watermark], { timeout: 30_000 })
+    },
     endSignal: 'SIGQUIT',
   },
 }

@@ -14,7 +14,7 @@ export interface Recipe {
   url(host: string, port: number): string
   /** Whether it serves requests at this moment, asked over a connection of its own. Rejects or answers false if not. */
   answers(host: string, port: number, signal: AbortSignal): Promise<boolean>
-  /** Has it refuse what needs room, as a full one does, or accept it again. Absent: nobody outside can. */
+  /** Has it refuse what needs room, as a full one does, or accept it again. Absent: no client can. */
   setFull?(host: string, port: number, full: boolean, signal: AbortSignal): Promise<void>
   readonly container: ContainerRecipe
   readonly local: LocalRecipe
@@ -42,6 +42,8 @@ export interface LocalRecipe {
   /** Makes the data, once, in an empty folder that belongs to it. */
   prepare(place: Place): Promise<void>
   command(place: Place, port: number, settings: Settings): string[]
+  /** As the recipe's own, where only a program beside the server can. */
+  setFull?(place: Place, full: boolean): Promise<void>
   /** Ends it at once. */
   readonly endSignal: NodeJS.Signals
   /** Gives back what the system still keeps for a server that was killed, and no process holds. */
