@@ -43,12 +43,32 @@ export const redis: Recipe = {
     },
     unprivileged: false,
     prepare: () => Promise.resolve(),
-    command: ({ programs, data }, port, settings) => [
-      `${programs}/redis-server`,
-      ...flags({ bind: '127.0.0.1', port: String(port), dir: data, ...SETTINGS, ...settings }),
-    ],
+    command: ({ programs, data }, port, settings) => {
+      const place = { bind: '127.0.0.1', port: String(port), dir: data }
+      if (isSentinel(settings)) return sentinel(`${programs}/redis-server`, `${data}/sentinel.conf`, { ...place, ...settings })
+      return [`${programs}/redis-server`, ...flags({ ...place, ...SETTINGS, ...settings })]
+    },
     endSignal: 'SIGKILL',
   },
+}
+
+/** Settings such as `sentinel.monitor` make a Sentinel of it. */
+function isSentinel(settings: Settings): boolean {
+  return Object.keys(settings).some((name) => name.startsWith('sentinel.'))
+}
+
+/** It wants a file, which it rewrites. */
+function sentinel(program: string, file: string, settings: Settings): string[] {
+  const text = Object.entries(settings).map(([name, value]) => `${name.replace('.', ' ')} ${value}`)
+  return [
+    '/bin/sh',
+    '-c',
+    '[ -e "$2" ] || printf "%s\\n" "$1" > "$2"; exec "$3" "$2" --sentinel',
+    'sh',
+    text.join('\n'),
+    file,
+    program,
+  ]
 }
 
 function flags(settings: Settings): string[] {

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 
 // Every case id that a document names is a case of the suite, and every line of a table of guarantees, one with a
 // column of cases, names one.
-// A guarantee that no case tests yet says "not tested".
+// A guarantee that an adapter's own test shows links to that; one that nothing tests yet says "not tested".
 
 const GUARANTEES = 'docs/guarantees.md'
 const ID = /\b[A-Z]{2,4}-(?:\d{2}|K\d)\b/g
@@ -29,5 +29,5 @@ function tableRows(file: string): string[] {
 }
 
 function isUntested(row: string): boolean {
-  return row.search(ID) < 0 && !row.includes('not tested')
+  return row.search(ID) < 0 && !row.includes('.test.ts)') && !row.includes('not tested')
 }
