@@ -7,6 +7,9 @@ import type { ChildTask, Mixed, Order, Report } from './child.ts'
  * Runs in a process of its own, see `child.ts`. A job named `die` kills it, `hold` runs until it is aborted, `wait` for `data`
  * ms, `block` keeps the event loop from turning for as long, `mixed` fails as often as its data say.
  */
+const TICK = 100
+const STARVING = 500
+
 const task = JSON.parse(process.argv[2]!) as ChildTask
 const { createDriver } = (await import(task.module)) as { createDriver(url: string): Driver }
 const broker = new Broker(createDriver(task.url))
@@ -14,6 +17,7 @@ broker.on('error', ({ message }) => tell({ type: 'error', message, at: Date.now(
 broker.closeOn('SIGTERM')
 process.once('SIGTERM', () => tell({ type: 'signalled' }))
 
+watchClock()
 if (task.role === 'worker') await work()
 else await produce()
 tell({ type: 'ready' })
@@ -23,6 +27,17 @@ const orphaned = (): boolean => process.kill(process.pid, 'SIGKILL')
 process.on('disconnect', orphaned)
 // the broker keeps the process, its parent does not
 process.channel!.unref()
+
+/** Tells when its own timers come so late that leases could have run out. */
+function watchClock(): void {
+  let last = Date.now()
+  setInterval(() => {
+    const at = Date.now()
+    const ms = at - last - TICK
+    last = at
+    if (ms > STARVING) tell({ type: 'starved', ms, at })
+  }, TICK).unref()
+}
 
 async function work(): Promise<void> {
   const { concurrency = 1, crashLimit = 3 } = task

@@ -32,6 +32,8 @@ export type Report =
   | { readonly type: 'added'; readonly receipt: Receipt }
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
   | { readonly type: 'error'; readonly message: string; readonly at: number }
+  /** Got no time from the machine, or was frozen, for so many ms until `at`, epoch ms. */
+  | { readonly type: 'starved'; readonly ms: number; readonly at: number }
 
 /** Data of a job named `mixed`: so many of its runs fail, each after so many ms. */
 export interface Mixed {

@@ -2,7 +2,7 @@ import { pause } from '../wait.ts'
 import type { Breakable } from '../breakable.ts'
 import type { Child } from '../child.ts'
 import type { FaultProxy } from '../proxy.ts'
-import type { Struck } from '../duplicates.ts'
+import type { Fallen, Struck } from '../duplicates.ts'
 import type { PlannedBlow } from './plan.ts'
 
 interface Reach {
@@ -14,6 +14,8 @@ interface Reach {
   readonly start: () => Promise<Child>
 }
 
+/** A connection that is dead without a word is noticed within this by any adapter, ms; until then its worker holds what it holds. */
+const NOTICE = 30_000
 /** Each way, ms. */
 const LATENCY = 200
 
@@ -32,8 +34,15 @@ export class Hand {
     for (let i = 0; i < count; i++) this.#staff[i] = await this.#hire()
   }
 
-  /** Answers which of the children it hit. */
-  async strike({ blow, victim, ms }: PlannedBlow): Promise<Struck> {
+  /** Answers what was hit, and for how long. */
+  async strike(planned: PlannedBlow): Promise<Fallen> {
+    const { blow } = planned
+    const from = Date.now()
+    const workers = await this.#hit(planned)
+    return { blow, from, until: Date.now() + (blow === 'silence the workers' ? NOTICE : 0), workers }
+  }
+
+  async #hit({ blow, victim, ms }: PlannedBlow): Promise<Struck> {
     const { broker, producers, workers } = this.#reach
     const place = Math.floor(victim * this.#staff.length)
     const worker = this.#staff[place]!
@@ -77,13 +86,15 @@ export class Hand {
     }
   }
 
-  /** All is well from now on. */
-  async mend(): Promise<void> {
+  /** All is well from now on; whatever still passed through the proxies was cut off. */
+  async mend(): Promise<Fallen> {
+    const from = Date.now()
     const { broker, producers, workers } = this.#reach
     await broker.start()
     for (const worker of this.#staff) worker.signal('SIGCONT')
     producers.heal()
     workers.heal()
+    return { blow: 'mend', from, until: Date.now(), workers: 'all' }
   }
 
   async #hire(): Promise<Child> {

@@ -12,6 +12,8 @@ export interface Verdict {
   readonly untold: number
   /** Runs of an attempt that had been run before, which faults may cause. */
   readonly duplicates: number
+  /** How often a worker got no time from the machine for half a second, its freezes aside. */
+  readonly starved: number
   /** Jobs of two ends, where the broker cannot fence those whose ids are not given. */
   readonly doubled: number
   readonly wrong: readonly Wrong[]
@@ -53,7 +55,9 @@ export async function judge(ctx: Context, deeds: Deeds, patience: number): Promi
   }
 }
 
-async function look(ctx: Context, { accepted, children, fallen }: Deeds, stuck: string | undefined): Promise<Verdict> {
+async function look(ctx: Context, { accepted, children, fallen: blows }: Deeds, stuck: string | undefined): Promise<Verdict> {
+  const starvation = starvationOf(children, blows)
+  const fallen = [...blows, ...starvation]
   const told = children.flatMap((child, process) => eventsOf(child, process)).toSorted((a, b) => a.at - b.at)
   const started = new Set(told.flatMap(({ event }) => (event.type === 'started' ? [event.uid] : [])))
   const ended = new Set(told.flatMap(({ event }) => (event.type === 'completed' || event.type === 'dead' ? [event.uid] : [])))
@@ -86,12 +90,24 @@ async function look(ctx: Context, { accepted, children, fallen }: Deeds, stuck: 
     dead: letters.length,
     untold: untold.length,
     duplicates: duplicates.length,
+    starved: starvation.length,
     doubled: doubled.length,
     wrong: [
       ...(stuck === undefined ? [] : [{ rule: 'stuck' as const, uid: '', detail: stuck, story: [] }]),
       ...wrong.map((each) => ({ ...each, story: storyOf(each.uid, told, children, fallen) })),
     ],
   }
+}
+
+/** A machine that is too busy does to a worker what a freeze does. */
+function starvationOf(children: readonly Child[], blows: readonly Fallen[]): Fallen[] {
+  const hits = ({ workers }: Fallen, process: number): boolean => workers !== 'all' && workers.includes(process)
+  return children.flatMap((child, process) =>
+    child
+      .of('starved')
+      .map(({ ms, at }): Fallen => ({ blow: `worker ${process} got no time`, from: at - ms, until: at, workers: [process] }))
+      .filter(({ from, until }) => !blows.some((blow) => hits(blow, process) && blow.from <= until && from <= blow.until)),
+  )
 }
 
 /** Says what still moves when there is no more patience. */

@@ -31,7 +31,7 @@ export interface RoundSummary extends Readonly<Record<Count, number>> {
 }
 
 type Count = (typeof COUNTS)[number]
-const COUNTS = ['accepted', 'completed', 'dead', 'untold', 'duplicates', 'doubled'] as const
+const COUNTS = ['accepted', 'completed', 'dead', 'untold', 'duplicates', 'starved', 'doubled'] as const
 
 /** At least one round is given, all of one broker. */
 export function summaryOf(rounds: readonly Round[]): TortureSummary {

@@ -7,7 +7,7 @@ import { seeded } from '../seed.ts'
 import { pause } from '../wait.ts'
 import { Hand } from './hand.ts'
 import { judge, type Verdict } from './judge.ts'
-import type { Fallen, Struck } from '../duplicates.ts'
+import type { Fallen } from '../duplicates.ts'
 import { planBlows, planJob, type PlannedBlow } from './plan.ts'
 import type { Added } from '../history.ts'
 import type { Features } from '@jobport/core/driver'
@@ -54,24 +54,17 @@ export async function torture(harness: Harness, breakable: Breakable, options: T
     for (const planned of planBlows(minutes, seeded(seed ^ 0x5eed))) {
       await pause(Math.max(0, planned.at - (performance.now() - start)))
       onBlow(planned)
-      fallen.push(await timed(planned.blow, () => hand.strike(planned)))
+      fallen.push(await hand.strike(planned))
     }
     await pause(Math.max(0, minutes * 60_000 - (performance.now() - start)))
     stopping.abort()
     const accepted = (await Promise.all(producing)).flat()
-    // whatever still passes through the proxies is cut off
-    fallen.push(await timed('mend', () => hand.mend().then(() => 'all')))
+    fallen.push(await hand.mend())
     return await judge(ctx, { accepted, children: hand.children, fallen }, STUCK)
   } finally {
     stopping.abort()
     await ctx.close()
   }
-}
-
-async function timed(blow: string, strike: () => Promise<Struck>): Promise<Fallen> {
-  const from = Date.now()
-  const workers = await strike()
-  return { blow, from, until: Date.now(), workers }
 }
 
 /** Adds one job after the other; one whose answer was lost is added again, if it has an id of its own. */
