@@ -6,6 +6,7 @@ import { quantilesOf, type Quantiles } from './quantiles.ts'
 import { versionBeside } from './versions.ts'
 import type { Features } from '@jobport/core/driver'
 import type { Result, Results, Status } from './results.ts'
+import type { TortureSummary } from './torture/rounds.ts'
 
 /** What a run of the suite showed, as data; `certificate.schema.json` of this package describes it. */
 export interface Certificate {
@@ -28,6 +29,8 @@ export interface Certificate {
   readonly lateness?: Quantiles
   /** How long after the loss of its worker a job ran again. */
   readonly redelivery?: Quantiles
+  /** What jobport-torture showed of this broker, if that was given to the run. */
+  readonly torture?: TortureSummary
   /** Of all cases together, ms. */
   readonly ms: number
   /** The most that the suite's own process, with the clients in it, held of the machine's memory, bytes. */
@@ -56,15 +59,16 @@ export interface Circumstances {
   readonly versions: Readonly<Record<string, string>>
   /** Default: `single`. */
   readonly topology?: string
+  readonly torture?: TortureSummary
 }
 
 export function certificateOf(
   results: Results,
-  { adapter, features, versions, topology = 'single' }: Circumstances,
+  { adapter, features, versions, topology = 'single', torture }: Circumstances,
   date: Date = new Date(),
 ): Certificate {
   const cases = results.all()
-  const level = levelOf(cases)
+  const level = levelOf(cases, torture)
   const revision = revisionOf()
   const lateness = quantilesOf(results.timings.lateness)
   const redelivery = quantilesOf(results.timings.redelivery)
@@ -81,6 +85,7 @@ export function certificateOf(
     features,
     ...(lateness && { lateness }),
     ...(redelivery && { redelivery }),
+    ...(torture && { torture }),
     ms: cases.reduce((sum, { ms }) => sum + ms, 0),
     peakMemory: process.resourceUsage().maxRSS * 1_024,
     chapters: tally(cases),

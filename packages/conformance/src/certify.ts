@@ -5,7 +5,7 @@ import { Context, type Ledger } from './context.ts'
 import { movedTo, Workbench } from './workbench.ts'
 import { metaCases } from './chapters/meta.ts'
 import { failureOf, Results, type Result } from './results.ts'
-import { FAULTS } from './levels.ts'
+import { FAULTS, SCALE } from './levels.ts'
 import { globalRunner, type Runner } from './runner.ts'
 import { seeded } from './seed.ts'
 import type { Harness } from './harness.ts'
@@ -25,6 +25,8 @@ export interface CertifyOptions {
 
 /** Longest that any case may take, ms; its own waits end far earlier. */
 const CASE_TIMEOUT = 120_000
+/** Likewise where there is much of everything. */
+const SCALE_TIMEOUT = 900_000
 
 /** Registers the whole suite for one adapter with the test runner. The results fill up as it runs. */
 export function certify(harness: Harness, options: CertifyOptions = {}): Results {
@@ -47,7 +49,7 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     runner.describe(`${harness.name}: ${chapter.number} ${chapter.title}`, () => {
       for (const each of cases) {
         runner.it(`${each.id} ${each.title}`, async function () {
-          this.timeout?.(CASE_TIMEOUT)
+          this.timeout?.(chapter.number === SCALE ? SCALE_TIMEOUT : CASE_TIMEOUT)
           await runCase(chapter, each)
         })
       }

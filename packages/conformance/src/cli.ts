@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import Mocha from 'mocha'
 import { JobportError } from '@jobport/core'
@@ -12,6 +13,7 @@ import { trySaboteurs } from './saboteurs/trial.ts'
 import { clientsBeside, versionBeside } from './versions.ts'
 import { writeCertificate } from './write.ts'
 import type { Runner } from './runner.ts'
+import type { TortureSummary } from './torture/rounds.ts'
 
 interface Options {
   readonly out: string
@@ -20,6 +22,7 @@ interface Options {
   readonly module?: string
   readonly broker?: string
   readonly topology: string
+  readonly torture?: string
   readonly saboteurs?: true
 }
 
@@ -38,6 +41,7 @@ await new Command('jobport-certify')
     'a module that exports openBroker(url): a broker of that kind which the suite may stop, kill and freeze (chapter 9)',
   )
   .option('--topology <text>', 'how the broker stands, for the certificate', 'single')
+  .option('--torture <file>', 'what jobport-torture --json wrote of this broker: with it the certificate can reach `endurance`')
   .option('--saboteurs', 'tries the suite itself instead: drivers that each break one promise, in memory; takes minutes')
   .action((broker: string | undefined, options: Options, command: Command) => {
     if (options.saboteurs) return trySuite()
@@ -49,7 +53,7 @@ await new Command('jobport-certify')
     process.exitCode = 1
   })
 
-async function main(broker: string, { out, seed, grep, module, broker: own, topology }: Options): Promise<void> {
+async function main(broker: string, { out, seed, grep, module, broker: own, topology, torture }: Options): Promise<void> {
   const url = broker === 'memory' ? 'memory://certify' : broker
   const adapter = await adapterFor(url, module)
   const { server, driver } = await visit(adapter, url)
@@ -74,6 +78,7 @@ async function main(broker: string, { out, seed, grep, module, broker: own, topo
     features: driver.features,
     versions: { [`adapter ${driver.name}`]: versionBeside(adapter.module.href), ...clientsBeside(adapter.module.href), server },
     topology,
+    ...(torture !== undefined && { torture: JSON.parse(await readFile(torture, 'utf8')) as TortureSummary }),
   })
   const files = await writeCertificate(certificate, server, out)
   console.log(`${markdownOf(certificate)}\nWritten: ${files.join(' and ')}`)

@@ -1,27 +1,42 @@
 import { chapters } from './chapters/index.ts'
-import type { Case } from './case.ts'
+import type { Case, Chapter } from './case.ts'
 import type { Result, Status } from './results.ts'
+import type { TortureSummary } from './torture/rounds.ts'
 
 /**
  * What was shown, each level with those before it. `core`: what every adapter owes. `features`: what it declares, and that
- * it refuses the rest. `resilience`: the faults of chapter 9, on a broker that was broken for it.
+ * it refuses the rest. `resilience`: the faults of chapter 9, on a broker that was broken for it. `endurance`: the slow cases
+ * of chapter 11, and a torture of at least twenty seeds, two minutes each, in which nothing was wrong.
  */
-export type Level = 'core' | 'features' | 'resilience'
+export type Level = 'core' | 'features' | 'resilience' | 'endurance'
 
-/** The chapter of the faults. */
+/** The chapters of the faults and of scale. */
 export const FAULTS = 9
+export const SCALE = 11
+const SEEDS = 20
+const MINUTES = 2
 
 /** The highest level that these results reach. A case that was left out reaches none. */
-export function levelOf(results: readonly Result[]): Level | undefined {
+export function levelOf(results: readonly Result[], torture?: TortureSummary): Level | undefined {
   const statuses = new Map(results.map(({ id, status }) => [id, status]))
   const hold = (cases: readonly Case[], allowed: (each: Case) => readonly Status[]): boolean =>
     cases.every((each) => allowed(each).includes(statuses.get(each.id) ?? 'unreached'))
-  const usual = chapters.filter(({ number }) => number !== FAULTS).flatMap(({ cases }) => cases)
-  const faults = chapters.filter(({ number }) => number === FAULTS).flatMap(({ cases }) => cases)
+  const casesOf = (which: (chapter: Chapter, each: Case) => boolean): Case[] =>
+    chapters.flatMap((chapter) => chapter.cases.filter((each) => which(chapter, each)))
+  const isScale = ({ number }: Chapter, { slow }: Case): boolean => number === SCALE && slow === true
+  const usual = casesOf((chapter, each) => chapter.number !== FAULTS && !isScale(chapter, each))
 
   const owed = usual.filter(({ needs }) => needs === undefined)
   if (!hold(owed, () => ['passed', 'not applicable'])) return undefined
   const declared = usual.filter(({ needs }) => needs !== undefined)
   if (!hold(declared, () => ['passed', 'refused', 'not applicable'])) return 'core'
-  return hold(faults, ({ fills }) => (fills ? ['passed', 'not applicable'] : ['passed'])) ? 'resilience' : 'features'
+  const faults = casesOf(({ number }) => number === FAULTS)
+  if (!hold(faults, ({ fills }) => (fills ? ['passed', 'not applicable'] : ['passed']))) return 'features'
+  return hold(casesOf(isScale), () => ['passed', 'refused']) && endures(torture) ? 'endurance' : 'resilience'
+}
+
+function endures(torture: TortureSummary | undefined): boolean {
+  if (!torture || torture.minutes < MINUTES) return false
+  const clean = torture.rounds.filter(({ wrong }) => Object.keys(wrong).length === 0)
+  return clean.length === torture.rounds.length && new Set(clean.map(({ seed }) => seed)).size >= SEEDS
 }

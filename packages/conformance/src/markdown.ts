@@ -2,6 +2,7 @@ import { markdownTable } from './table.ts'
 import type { Certificate } from './certificate.ts'
 import type { Quantiles } from './quantiles.ts'
 import type { Result } from './results.ts'
+import type { TortureSummary } from './torture/rounds.ts'
 
 /** The certificate for people: versions, a table by chapter, and every case that did not simply pass. */
 export function markdownOf(certificate: Certificate): string {
@@ -26,7 +27,7 @@ export function markdownOf(certificate: Certificate): string {
   )
 }
 
-function measured({ lateness, redelivery, ms, peakMemory, cases }: Certificate): string {
+function measured({ lateness, redelivery, torture, ms, peakMemory, cases }: Certificate): string {
   const series = (label: string, { jobs, ...rest }: Quantiles): string =>
     `- ${label}, ms: ${Object.entries(rest)
       .map(([name, value]) => `${name} ${value}`)
@@ -38,8 +39,16 @@ function measured({ lateness, redelivery, ms, peakMemory, cases }: Certificate):
     ...(doubling.length > 0
       ? [`- ran again under a fault: ${doubling.map(({ id, duplicates }) => `${id} ${duplicates}`).join(' · ')} jobs`]
       : []),
+    ...(torture ? [tortured(torture)] : []),
     `- all cases took ${Math.round(ms / 1_000)} s; the suite's process held at most ${Math.round(peakMemory / 2 ** 20)} MiB`,
   ].join('\n')
+}
+
+function tortured({ minutes, rounds }: TortureSummary): string {
+  const sum = (count: 'accepted' | 'duplicates' | 'doubled'): number => rounds.reduce((all, round) => all + round[count], 0)
+  const wrong = rounds.filter((round) => Object.keys(round.wrong).length > 0).map(({ seed }) => seed)
+  const verdict = wrong.length === 0 ? 'nothing was wrong' : `something was wrong under the seeds ${wrong.join(', ')}`
+  return `- torture, ${rounds.length} seeds × ${minutes} minutes, ${sum('accepted')} jobs: ${verdict}; ${sum('duplicates')} ran again, ${sum('doubled')} had two ends`
 }
 
 function chapterTable({ chapters }: Certificate): string {

@@ -1,10 +1,94 @@
 import { expect, until } from '../assert.ts'
 import type { Case } from '../case.ts'
+import type { Context } from '../context.ts'
 
 const CYCLES = 20
+/** Jobs of a crowd, and how many of them are added at a time. */
+const CROWD = 100_000
+const BATCH = 1_000
+const BATCH_DEADLINE = 60_000
+/** For a crowd to be worked, ms. */
+const DRAIN = 400_000
+/** Until the last of a delayed crowd has been added. */
+const GATHERING = 180_000
+const QUEUES = 1_000
+/** Queues that are worked at one time. */
+const AT_ONCE = 20
+const REMOVALS = 4_000
+const PAYLOADS = 100
+/** What stands around a text in JSON, bytes. */
+const QUOTES = 2
 
 /** Much of everything. */
 export const scale: readonly Case[] = [
+  {
+    id: 'SCA-02',
+    title: '100,000 jobs wait, and are drained: each of them runs',
+    needs: 'durable',
+    slow: true,
+    run: async (ctx) => {
+      await crowd(ctx, () => ({}))
+      await ctx.counted({ waiting: CROWD })
+      await drained(ctx)
+    },
+  },
+  {
+    id: 'SCA-03',
+    title: '1,000 queues: each keeps its job and gives it to its own worker',
+    needs: 'durable',
+    slow: true,
+    run: async ({ another, main, story, exactly }) => {
+      const queues = Array.from({ length: QUEUES }, () => another('q'))
+      for (let i = 0; i < QUEUES; i += AT_ONCE)
+        await Promise.all(
+          queues.slice(i, i + AT_ONCE).map(({ name }) => main.queue(name).add('a', 1, { id: name, deadline: BATCH_DEADLINE })),
+        )
+      const right: string[] = []
+      for (let i = 0; i < QUEUES; i += AT_ONCE) {
+        const workers = queues
+          .slice(i, i + AT_ONCE)
+          .map(({ name }) => main.worker(name, ({ id }) => void (id === name && right.push(id))))
+        for (const worker of workers) story.follow(worker)
+        await until(
+          () => story.of('completed').length >= i + workers.length,
+          'the jobs of these queues',
+          () => story.tally(),
+          BATCH_DEADLINE,
+        )
+        await Promise.all(workers.map((worker) => worker.stop()))
+      }
+      exactly(
+        queues.map(({ name }) => name),
+        right,
+        'jobs in the hands of their own workers',
+      )
+    },
+  },
+  {
+    id: 'SCA-04',
+    title: '4,000 delayed jobs are removed, one by one, while others run: none of them ever runs',
+    needs: 'cancel',
+    slow: true,
+    run: async (ctx) => {
+      const { queue, work, story, features, counted } = ctx
+      const ids = Array.from({ length: REMOVALS }, (_, i) => `r-${i}`)
+      for (let i = 0; i < REMOVALS; i += BATCH) {
+        const jobs = ids
+          .slice(i, i + BATCH)
+          .map((id) => ({ name: 'a', data: 1, options: { id, ...(features.delay && { delay: 600_000 }) } }))
+        await queue.addMany(jobs, { deadline: BATCH_DEADLINE })
+      }
+      const removed: boolean[] = []
+      for (let i = 0; i < REMOVALS; i += AT_ONCE)
+        removed.push(...(await Promise.all(ids.slice(i, i + AT_ONCE).map((id) => queue.remove(id)))))
+      expect(removed.filter((answer) => !answer)).to.have.length(0)
+      await counted({ waiting: 0, delayed: 0, active: 0 })
+      await work(() => 1)
+      await queue.add('a', 1, { id: 'other' })
+      await ctx.completed(1)
+      expect(story.ids('active')).to.deep.equal(['other'])
+    },
+  },
   {
     id: 'SCA-05',
     title: 'twenty clients that add, work and close leave no connection, timer or listener behind',
@@ -36,7 +120,70 @@ export const scale: readonly Case[] = [
       expect(warnings.map(({ name }) => name).filter((name) => name === 'MaxListenersExceededWarning')).to.deep.equal([])
     },
   },
+  {
+    id: 'SCA-07',
+    title: '100,000 jobs are due in the same second: none starts before it, and each of them runs',
+    needs: 'delay',
+    slow: true,
+    run: async (ctx) => {
+      if (!ctx.features.durable) return void expect(ctx.features.durable, 'a crowd needs a broker').to.equal(false)
+      const due = Date.now() + GATHERING
+      await crowd(ctx, (i) => ({ delay: due + (i % 1_000) - Date.now() }))
+      expect(Date.now(), 'all are added before the first is due').to.be.below(due)
+      await ctx.counted({ waiting: 0, delayed: CROWD, active: 0 })
+      await drained(ctx, due)
+    },
+  },
+  {
+    id: 'SCA-09',
+    title: '100 jobs of the largest payload, one after the other: each arrives whole',
+    slow: true,
+    run: async (ctx) => {
+      const { queue, work, completed, driver } = ctx
+      const { maxPayload } = await (await driver()).connect({ down: () => {}, up: () => {}, error: () => {} })
+      const data = 'x'.repeat(maxPayload - QUOTES)
+      let whole = 0
+      await work((job) => void (job.data === data && whole++))
+      for (let i = 0; i < PAYLOADS; i++) {
+        await queue.add('a', data, { deadline: BATCH_DEADLINE })
+        await completed(i + 1, BATCH_DEADLINE)
+      }
+      expect(whole).to.equal(PAYLOADS)
+    },
+  },
 ]
+
+/** Adds so many that nothing which is kept for each of them would go unnoticed. */
+async function crowd({ queue }: Context, options: (i: number) => { delay?: number }): Promise<void> {
+  for (let start = 0; start < CROWD; start += BATCH) {
+    const jobs = Array.from({ length: BATCH }, (_, i) => ({ name: 'a', data: start + i, options: options(start + i) }))
+    await queue.addMany(jobs, { deadline: BATCH_DEADLINE })
+  }
+}
+
+/** Works them all, in two workers. */
+async function drained({ queue, broker, counted }: Context, due: number = 0): Promise<void> {
+  const ran = new Uint8Array(CROWD)
+  let distinct = 0
+  let early = 0
+  const handler = ({ data }: { readonly data: unknown }): void => {
+    const i = data as number
+    if (Date.now() < due + (due === 0 ? 0 : i % 1_000)) early++
+    if (ran[i] === 0) distinct++
+    ran[i]!++
+  }
+  for (const client of [broker(), broker()]) client.worker(queue.name, handler, { concurrency: 50 })
+  await until(
+    () => distinct === CROWD,
+    'a run of each',
+    () => ({ distinct }),
+    DRAIN,
+  )
+  expect(early, 'started early').to.equal(0)
+  await counted({ waiting: 0, delayed: 0, active: 0, dead: 0 }, undefined, BATCH_DEADLINE)
+  // no fault, no lease that ran out: once each, but for what a busy machine may cost
+  expect(ran.filter((times) => times > 1).length, 'jobs that ran again').to.be.below(CROWD / 1_000)
+}
 
 /** What keeps the process open, or could. */
 function resources(): number {
