@@ -12,7 +12,7 @@ certify({
   createDriver: (given = url) => createDriver(given),
   remote: { url, module },
   corrupt,
-  openBroker: () => openBroker('redis', { own: true }),
+  openBroker: () => openBroker('redis', { own: true, settings: { appendfsync: 'always' } }),
 })
 
 /** A waiting job whose data is torn JSON. BullMQ itself would never write it. */
