@@ -1,4 +1,14 @@
+import { corrupt as tearRedis } from '../packages/adapter-bullmq/test/corrupt.ts'
+import { corrupt as tearNats } from '../packages/adapter-nats/test/corrupt.ts'
+import { corrupt as tearRabbitMQ } from '../packages/adapter-rabbitmq/test/corrupt.ts'
 import { openBroker as open, type BrokerName, type RunningBroker } from '@jobport/brokers'
+
+/** Past the adapters. PostgreSQL itself keeps JSON from being torn. */
+const CORRUPT: Partial<Record<BrokerName, (url: string, queue: string) => Promise<void>>> = {
+  redis: tearRedis,
+  rabbitmq: tearRabbitMQ,
+  nats: tearNats,
+}
 
 const NAMES: Record<string, BrokerName> = {
   redis: 'redis',
@@ -13,8 +23,21 @@ const SETTINGS: Partial<Record<BrokerName, Readonly<Record<string, string>>>> = 
 
 /** A broker of the kind that serves `url`, for the conformance suite to break. */
 export async function openBroker(url: string): Promise<RunningBroker> {
+  const name = nameOf(url)
+  return open(name, { own: true, settings: SETTINGS[name] ?? {} })
+}
+
+/** How to put a record into a queue of that broker that no adapter can read. Absent: nobody can. */
+export function corruptOf(url: string): ((queue: string) => Promise<void>) | undefined {
+  const { protocol, host } = new URL(url)
+  const name = NAMES[protocol.slice(0, -1)]
+  const corrupt = name && CORRUPT[name]
+  return corrupt && ((queue) => corrupt(`${protocol}//${host}`, queue))
+}
+
+function nameOf(url: string): BrokerName {
   const scheme = new URL(url).protocol.slice(0, -1)
   const name = NAMES[scheme]
   if (!name) throw new Error(`no broker of ours serves ${scheme}: URLs`)
-  return open(name, { own: true, settings: SETTINGS[name] ?? {} })
+  return name
 }

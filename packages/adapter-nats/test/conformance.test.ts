@@ -3,6 +3,7 @@ import { certify } from '@jobport/conformance'
 import { createDriver } from '@jobport/adapter-nats'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { corrupt } from './corrupt.ts'
 
 const servers = (process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222').replace(/^nats:\/\//, '')
 const url = `nats://${servers}?ackWait=1500`
@@ -11,15 +12,10 @@ certify({
   name: 'nats',
   createDriver: (given = url) => createDriver(given),
   remote: { url, module },
-  corrupt,
+  corrupt: (queue) => corrupt(servers, queue),
   leftovers,
   openBroker: () => openBroker('nats', { own: true }),
 })
-
-/** A waiting job whose data is torn JSON, as any client could publish it. */
-async function corrupt(queue: string): Promise<void> {
-  await withNats(async (connection) => void (await connection.request(`jobport.${queue}.w.0.torn`, '{"half":')))
-}
 
 /** Streams that are still there. */
 async function leftovers(queues: readonly string[]): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { openBroker } from '@jobport/brokers'
 import { certify } from '@jobport/conformance'
 import { createDriver } from '@jobport/adapter-rabbitmq'
-import { connect } from 'amqplib'
+import { corrupt } from './corrupt.ts'
 
 const rabbitmq = process.env['RABBITMQ_URL'] ?? 'amqp://127.0.0.1:5672'
 const module = new URL(import.meta.resolve('@jobport/adapter-rabbitmq'))
@@ -13,20 +13,7 @@ export function certifyRabbitMQ(name: string, query: string, breaks: boolean): v
     name,
     createDriver: (given = url) => createDriver(given),
     remote: { url, module },
-    corrupt,
+    corrupt: (queue) => corrupt(rabbitmq, queue),
     ...(breaks && { openBroker: () => openBroker('rabbitmq', { own: true }) }),
   })
-}
-
-/** A waiting message whose body is torn JSON, from a client that has never heard of Jobport. */
-async function corrupt(queue: string): Promise<void> {
-  const connection = await connect(rabbitmq)
-  const channel = await connection.createConfirmChannel()
-  channel.sendToQueue(`jobport.${queue}`, Buffer.from('{"half":'), {
-    type: 'torn',
-    messageId: `torn-${Date.now()}`,
-    persistent: true,
-  })
-  await channel.waitForConfirms()
-  await connection.close()
 }

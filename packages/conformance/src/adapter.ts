@@ -31,12 +31,19 @@ async function load(module: URL): Promise<Adapter> {
   return { module, createDriver: make }
 }
 
-/** How to make a broker that may be broken, by a module that exports `openBroker(url)`. */
-export async function opening(file: string, url: string): Promise<() => Promise<Breakable>> {
+/** What a module that exports `openBroker(url)`, and perhaps `corruptOf(url)`, can do to brokers of that kind. */
+export async function breakingOf(
+  file: string,
+  url: string,
+): Promise<Required<Pick<Harness, 'openBroker'>> & Pick<Harness, 'corrupt'>> {
   const module = pathToFileURL(resolve(file))
-  const { openBroker } = (await import(module.href)) as { openBroker?: (url: string) => Promise<Breakable> }
+  const { openBroker, corruptOf } = (await import(module.href)) as {
+    openBroker?: (url: string) => Promise<Breakable>
+    corruptOf?: (url: string) => Harness['corrupt']
+  }
   if (typeof openBroker !== 'function') throw new Error(`${module.href} exports no openBroker(url)`)
-  return () => openBroker(url)
+  const corrupt = corruptOf?.(url)
+  return { openBroker: () => openBroker(url), ...(corrupt && { corrupt }) }
 }
 
 /** Fails early, and in few words, if the broker cannot be had. */

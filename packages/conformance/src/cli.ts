@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import Mocha from 'mocha'
 import { JobportError } from '@jobport/core'
-import { adapterFor, harnessOf, opening, visit } from './adapter.ts'
+import { adapterFor, breakingOf, harnessOf, visit } from './adapter.ts'
 import { certificateOf } from './certificate.ts'
 import { certify } from './certify.ts'
 import { chapters } from './chapters/index.ts'
@@ -38,7 +38,7 @@ await new Command('jobport-certify')
   )
   .option(
     '-b, --broker <file>',
-    'a module that exports openBroker(url): a broker of that kind which the suite may stop, kill and freeze (chapter 9)',
+    'a module that exports openBroker(url), a broker of that kind which the suite may stop, kill and freeze (chapter 9), and perhaps corruptOf(url), which answers how to put a record that cannot be read into a queue',
   )
   .option('--topology <text>', 'how the broker stands, for the certificate', 'single')
   .option('--torture <file>', 'what jobport-torture --json wrote of this broker: with it the certificate can reach `endurance`')
@@ -59,9 +59,9 @@ async function main(broker: string, { out, seed, grep, module, broker: own, topo
   const { server, driver } = await visit(adapter, url)
   const only = grep === undefined ? undefined : matching(new RegExp(grep))
   const mocha = new Mocha({ timeout: 0, slow: 5_000, color: process.stdout.isTTY })
-  const openBroker = own === undefined ? undefined : await opening(own, url)
+  const breaking = own === undefined ? {} : await breakingOf(own, url)
   const results = certify(
-    { ...harnessOf(adapter, url, driver), ...(openBroker && { openBroker }) },
+    { ...harnessOf(adapter, url, driver), ...breaking },
     {
       runner: runnerOf(mocha),
       slow: true,

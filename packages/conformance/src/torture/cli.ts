@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { JobportError } from '@jobport/core'
-import { adapterFor, harnessOf, opening, visit, type Adapter } from '../adapter.ts'
+import { adapterFor, breakingOf, harnessOf, visit, type Adapter } from '../adapter.ts'
 import { summaryOf, tableOf, type Round } from './rounds.ts'
 import { torture } from './torture.ts'
 import type { Breakable } from '../breakable.ts'
@@ -39,10 +39,10 @@ async function main(url: string, options: Options): Promise<void> {
   const { broker, seed: text, seeds, minutes, module, json } = options
   const first = text === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(text)
   const adapter = await adapterFor(url, module)
-  const open = await opening(broker, url)
+  const { openBroker } = await breakingOf(broker, url)
   const rounds: Round[] = []
   for (let seed = first; seed < first + Number(seeds); seed++) {
-    const own = await open()
+    const own = await openBroker()
     try {
       rounds.push(await round(adapter, url, own, seed, Number(minutes)))
     } finally {
