@@ -12,7 +12,7 @@ export interface Verdict {
   readonly untold: number
   /** Runs of an attempt that had been run before, which faults may cause. */
   readonly duplicates: number
-  /** How often a worker got no time from the machine for half a second, its freezes aside. */
+  /** How often a worker or the broker got no time from the machine for half a second, blows aside. */
   readonly starved: number
   /** Jobs of two ends, where the broker cannot fence those whose ids are not given. */
   readonly doubled: number
@@ -31,6 +31,8 @@ export interface Deeds {
   readonly accepted: readonly Added[]
   readonly children: readonly Child[]
   readonly fallen: readonly Fallen[]
+  /** When the broker answered late. */
+  readonly late: readonly Fallen[]
 }
 
 /** At least once: faults may make a job run again. */
@@ -55,8 +57,12 @@ export async function judge(ctx: Context, deeds: Deeds, patience: number): Promi
   }
 }
 
-async function look(ctx: Context, { accepted, children, fallen: blows }: Deeds, stuck: string | undefined): Promise<Verdict> {
-  const starvation = starvationOf(children, blows)
+async function look(
+  ctx: Context,
+  { accepted, children, fallen: blows, late }: Deeds,
+  stuck: string | undefined,
+): Promise<Verdict> {
+  const starvation = [...starvationOf(children, blows), ...late.filter((each) => !blows.some((blow) => overlap(blow, each)))]
   const fallen = [...blows, ...starvation]
   const told = children.flatMap((child, process) => eventsOf(child, process)).toSorted((a, b) => a.at - b.at)
   const started = new Set(told.flatMap(({ event }) => (event.type === 'started' ? [event.uid] : [])))
@@ -106,8 +112,12 @@ function starvationOf(children: readonly Child[], blows: readonly Fallen[]): Fal
     child
       .of('starved')
       .map(({ ms, at }): Fallen => ({ blow: `worker ${process} got no time`, from: at - ms, until: at, workers: [process] }))
-      .filter(({ from, until }) => !blows.some((blow) => hits(blow, process) && blow.from <= until && from <= blow.until)),
+      .filter((each) => !blows.some((blow) => hits(blow, process) && overlap(blow, each))),
   )
+}
+
+function overlap(one: Fallen, other: Fallen): boolean {
+  return one.from <= other.until && other.from <= one.until
 }
 
 /** Says what still moves when there is no more patience. */

@@ -8,6 +8,7 @@ import { pause } from '../wait.ts'
 import { Hand } from './hand.ts'
 import { judge, type Verdict } from './judge.ts'
 import type { Fallen } from '../duplicates.ts'
+import { Pulse } from './pulse.ts'
 import { planBlows, planJob, type PlannedBlow } from './plan.ts'
 import type { Added } from '../history.ts'
 import type { Features } from '@jobport/core/driver'
@@ -36,6 +37,7 @@ export async function torture(harness: Harness, breakable: Breakable, options: T
   const { seed, minutes, onBlow } = options
   const ctx = new Context(movedTo(breakable, harness), seeded(seed), ledgerOf(), 'torture', breakable)
   const stopping = new AbortController()
+  const pulse = new Pulse(ctx.main)
   try {
     const ways = { producers: await ctx.proxy(), workers: await ctx.proxy() }
     const hand = new Hand({
@@ -60,9 +62,10 @@ export async function torture(harness: Harness, breakable: Breakable, options: T
     stopping.abort()
     const accepted = (await Promise.all(producing)).flat()
     fallen.push(await hand.mend())
-    return await judge(ctx, { accepted, children: hand.children, fallen }, STUCK)
+    return await judge(ctx, { accepted, children: hand.children, fallen, late: pulse.late }, STUCK)
   } finally {
     stopping.abort()
+    await pulse.stop()
     await ctx.close()
   }
 }
