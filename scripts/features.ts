@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { markdownTable, type Status } from '@jobport/conformance'
+import { markdownTable, type Certificate, type Status } from '@jobport/conformance'
 import { createDriver, type Features } from '@jobport/core'
-import { CERTIFIED, certificateAt, FOLDER, tortureAt } from './certified.ts'
+import { CERTIFIED, certificateAt, FOLDER } from './certified.ts'
 
 // Writes what each broker offers into the README, and what was shown of it into the guarantees: from what the adapters
 // declare, and from the stored certificates. With --check it writes nothing and fails if something is not what it would write.
@@ -85,14 +85,13 @@ function proof(stem: string): string[] {
     count('failed', 'unreached'),
     lateness ? `${lateness.p50} / ${lateness.p99}` : '',
     redelivery ? String(redelivery.max) : '',
-    torture(stem),
+    tortured(certificate),
   ]
 }
 
-function torture(stem: string): string {
-  const tortured = tortureAt(stem)
-  if (!tortured) return 'none is stored'
-  const { minutes, rounds } = tortured
+function tortured({ torture }: Certificate): string {
+  if (!torture) return 'none'
+  const { minutes, rounds } = torture
   const sum = (what: 'accepted' | 'duplicates' | 'doubled'): string =>
     rounds.reduce((all, round) => all + round[what], 0).toLocaleString('en')
   const wrong = rounds.flatMap((round) => Object.entries(round.wrong).map(([rule, times]) => `${rule} ${times}`))

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { openBroker } from '@jobport/brokers'
 import { CERTIFIED, FOLDER, type Certified } from './certified.ts'
 
-// What takes too long for every change: certificates of all brokers, and what torture of them shows, into docs/certificates;
+// What takes too long for every change: torture of all brokers, and certificates that take it in, into docs/certificates;
 // then every saboteur with all chapters that it touches. Commit what it wrote, if all went well.
 
 const { values } = parseArgs({
@@ -23,27 +24,37 @@ if (chosen.length === 0) throw new Error(`--only ${values.only} names none of ${
 
 const failures: string[] = []
 for (const broker of chosen) {
-  if (!values['no-certificates']) await attempt(`certificate of ${broker.title}`, () => certify(broker))
   const seeds = Number(values.torture)
   if (broker.own && seeds > 0) await attempt(`torture of ${broker.title}`, () => torture(broker, seeds))
+  if (!values['no-certificates']) await attempt(`certificate of ${broker.title}`, () => certify(broker))
 }
 if (!values['no-saboteurs']) await attempt('saboteurs', () => run('packages/conformance/dist/cli.js', '--saboteurs'))
 await attempt('documents', () => run('scripts/features.ts'))
 if (failures.length > 0) console.error(`Failed: ${failures.join(', ')}`)
 process.exitCode = failures.length === 0 ? 0 : 1
 
-async function certify({ own, options }: Certified): Promise<void> {
+/** Takes in what is stored of its torture. */
+async function certify({ own, stem, options }: Certified): Promise<void> {
   if (!own) return run('packages/conformance/dist/cli.js', 'memory', '--out', FOLDER)
   await using broker = await openBroker(own, { own: true })
-  await run('packages/conformance/dist/cli.js', `${broker.url}?${options}`, '--broker', 'scripts/breakable.ts', '--out', FOLDER)
+  const tortured = tortureFile(stem)
+  await run(
+    'packages/conformance/dist/cli.js',
+    `${broker.url}?${options}`,
+    ...['--broker', 'scripts/breakable.ts', '--out', FOLDER, ...(existsSync(tortured) ? ['--torture', tortured] : [])],
+  )
 }
 
-function torture({ url, stem, options }: Certified, seeds: number): Promise<void> {
+function torture({ url, stem, tortureOptions: options = '' }: Certified, seeds: number): Promise<void> {
   return run(
     'packages/conformance/dist/torture/cli.js',
     `${url}?${options}`,
-    ...['--broker', 'scripts/breakable.ts', '--seed', '1', '--seeds', String(seeds), '--json', `${FOLDER}/${stem}.torture.json`],
+    ...['--broker', 'scripts/breakable.ts', '--seed', '1', '--seeds', String(seeds), '--json', tortureFile(stem)],
   )
+}
+
+function tortureFile(stem: string): string {
+  return `${FOLDER}/${stem}.torture.json`
 }
 
 async function attempt(title: string, work: () => Promise<void>): Promise<void> {

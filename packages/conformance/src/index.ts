@@ -1,6 +1,6 @@
 export { certify, type CertifyOptions } from './certify.ts'
 export { certificateOf, type Certificate, type ChapterTally, type Circumstances, type Machine } from './certificate.ts'
-export { levelOf, type Level } from './levels.ts'
+export { levelOf, LEVELS, type Level } from './levels.ts'
 export { markdownOf } from './markdown.ts'
 export { type Quantiles } from './quantiles.ts'
 export { Results, type Result, type Status, type Timings } from './results.ts'

@@ -8,7 +8,8 @@ import type { TortureSummary } from './torture/rounds.ts'
  * it refuses the rest. `resilience`: the faults of chapter 9, on a broker that was broken for it. `endurance`: the slow cases
  * of chapter 11, and a torture of at least twenty seeds, two minutes each, in which nothing was wrong.
  */
-export type Level = 'core' | 'features' | 'resilience' | 'endurance'
+export type Level = (typeof LEVELS)[number]
+export const LEVELS = ['core', 'features', 'resilience', 'endurance'] as const
 
 /** The chapters of the faults and of scale. */
 export const FAULTS = 9
