@@ -43,14 +43,25 @@ export function duplicatesOf(children: readonly Pick<Child, 'reports'>[]): Dupli
 
 /**
  * Those that ran again although nothing had befallen either worker: the one that ran them before, or one that was frozen with
- * the job in its hands, and begins it only when another has run it.
+ * the job in its hands, and begins it only when another has run it. A job whose settlements are not fenced goes on twice once it
+ * has run twice, so that one blow explains all that comes after.
  */
-export function unexplainedBy(duplicates: readonly Duplicate[], fallen: readonly Fallen[]): Duplicate[] {
-  return duplicates.filter(
-    ({ first, again, processes }) =>
-      !fallen.some(
-        ({ from, until, workers }) =>
-          (workers === 'all' || processes.some((each) => workers.includes(each))) && from <= again && first <= until + AFTERMATH,
-      ),
-  )
+export function unexplainedBy(
+  duplicates: readonly Duplicate[],
+  fallen: readonly Fallen[],
+  isFenced: (uid: string) => boolean,
+): Duplicate[] {
+  const twofold = new Set<string>()
+  return duplicates.filter((duplicate) => {
+    const { uid } = duplicate
+    if (twofold.has(uid)) return false
+    const isExplained = fallen.some((blow) => explains(blow, duplicate))
+    if (isExplained && !isFenced(uid)) twofold.add(uid)
+    return !isExplained
+  })
+}
+
+function explains({ from, until, workers }: Fallen, { first, again, processes }: Duplicate): boolean {
+  const isHit = workers === 'all' || processes.some((each) => workers.includes(each))
+  return isHit && from <= again && first <= until + AFTERMATH
 }

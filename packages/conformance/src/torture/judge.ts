@@ -84,7 +84,7 @@ async function look(
   const isFenced = (uid: string): boolean => ctx.features.cancel === 'all' || given.has(uid)
   const doubled = found.filter(({ rule, uid }) => ENDS.has(rule) && !isFenced(uid))
   const duplicates = duplicatesOf(children)
-  const unexplained = unexplainedBy(duplicates, fallen).map(({ uid, first, again }) => ({
+  const unexplained = unexplainedBy(duplicates, fallen, isFenced).map(({ uid, first, again }) => ({
     rule: 'ran again for no reason' as const,
     uid,
     detail: `${again - first} ms after the run before`,
