@@ -15,6 +15,8 @@ export interface OpenOptions {
   readonly port?: number
   /** The server's own settings by their own names, over ours; they imply `own`. Redis: `{ appendfsync: 'always' }`. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Gives a local one a disk of so many bytes, where this process may mount one: as root on Linux. Elsewhere it has no effect. */
+  readonly disk?: number
 }
 
 /** A broker that answers requests. All it stored is gone once it is closed, if it is ours. */
@@ -36,6 +38,8 @@ export interface RunningBroker extends AsyncDisposable {
   resume(): Promise<void>
   /** Has it refuse whatever needs room, as one that is full does, until told otherwise or restarted. Absent: it cannot be had. */
   readonly setFull?: (full: boolean) => Promise<void>
+  /** Leaves no room on its disk, until told otherwise. Absent: it has no disk of its own, see `disk`. */
+  readonly setDiskFull?: (full: boolean) => Promise<void>
   /** Ends it whatever its state and removes its data. Idempotent. */
   close(): Promise<void>
 }

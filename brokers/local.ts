@@ -4,6 +4,7 @@ import { chownSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, r
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OpenOptions } from './broker.ts'
+import { canMount, mountDisk, setDiskFull, unmountDisk } from './disk.ts'
 import type { Handle } from './handle.ts'
 import { freePort } from './ports.ts'
 import { endAll, endAllNow, family, haveEnded, identify, isAlive, killAll, signalAll, type ProcessIdentity } from './processes.ts'
@@ -15,7 +16,7 @@ const HOST = '127.0.0.1'
 const STOP_DEADLINE = 20_000
 
 /** Makes a broker out of programs of this machine; it does not run yet. */
-export async function makeLocal(recipe: Recipe, { port, settings = {} }: OpenOptions, kept: boolean): Promise<Handle> {
+export async function makeLocal(recipe: Recipe, { port, settings = {}, disk }: OpenOptions, kept: boolean): Promise<Handle> {
   await sweep()
   const programs = await obtainPrograms(recipe)
   const folder = mkdtempSync(join(tmpdir(), `jobport-${recipe.name}-`))
@@ -23,12 +24,15 @@ export async function makeLocal(recipe: Recipe, { port, settings = {} }: OpenOpt
   mkdirSync(data, { mode: 0o700 })
   const account = recipe.local.unprivileged && process.getuid?.() === 0 ? findAccount() : undefined
   for (const path of account ? [folder, data] : []) chownSync(path, account?.uid ?? 0, account?.gid ?? 0)
-  const place: Place = { programs, data, ...(account && { account }) }
+  const size = canMount() ? disk : undefined
+  const place: Place = { programs, data, ...(account && { account }), ...(size !== undefined && { hasDisk: true }) }
   try {
+    if (size !== undefined) await mountDisk(data, size, account)
     await recipe.local.prepare(place)
     const number = port ?? (await freePort())
     return new LocalHandle(recipe, place, folder, recipe.local.command(place, number, settings), number, kept)
   } catch (error) {
+    unmountDisk(data)
     rmSync(folder, { recursive: true, force: true })
     throw error
   }
@@ -39,6 +43,7 @@ class LocalHandle implements Handle {
   readonly host = HOST
   readonly port: number
   readonly setFull?: (full: boolean) => Promise<void>
+  readonly setDiskFull?: (full: boolean) => Promise<void>
   readonly #recipe: Recipe
   readonly #place: Place
   readonly #folder: string
@@ -53,6 +58,7 @@ class LocalHandle implements Handle {
     this.#place = place
     const { setFull } = recipe.local
     if (setFull) this.setFull = (full) => setFull(place, full)
+    if (place.hasDisk) this.setDiskFull = (full) => setDiskFull(place.data, full)
     this.#folder = folder
     this.#command = command
     this.#state = stateFile(recipe.name, this.url, kept)
@@ -122,6 +128,7 @@ class LocalHandle implements Handle {
   #clear(): void {
     try {
       this.#recipe.local.discard?.(this.#place.data)
+      if (this.#place.hasDisk) unmountDisk(this.#place.data)
       rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 })
       this.#state.remove()
     } catch {

@@ -20,7 +20,7 @@ export function openBroker(name: BrokerName, options: OpenOptions = {}): Promise
 export async function open(name: BrokerName, options: OpenOptions, kept: boolean): Promise<RunningBroker> {
   if (!isBrokerName(name)) throw new Error(`No broker is called '${String(name)}'; there are ${Object.keys(recipes).join(', ')}`)
   const recipe = recipes[name]
-  const own = options.own === true || options.port !== undefined || options.settings !== undefined
+  const own = options.own === true || options.port !== undefined || options.settings !== undefined || options.disk !== undefined
   const ways = WAYS.filter((way) => (options.ways ?? WAYS).includes(way) && !(own && way === 'environment'))
   const failures: string[] = []
   for (const way of ways) {

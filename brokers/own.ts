@@ -17,6 +17,7 @@ export class OwnBroker implements RunningBroker {
   readonly way: Way
   readonly owned = true
   readonly setFull?: (full: boolean) => Promise<void>
+  readonly setDiskFull?: (full: boolean) => Promise<void>
   readonly #recipe: Recipe
   readonly #handle: Handle
   readonly #release: () => void
@@ -32,6 +33,8 @@ export class OwnBroker implements RunningBroker {
     this.#handle = handle
     const setFull = fillerOf(recipe, handle)
     if (setFull) this.setFull = (full) => this.#next(() => setFull(full))
+    const { setDiskFull } = handle
+    if (setDiskFull) this.setDiskFull = (full) => this.#next(() => setDiskFull(full))
     this.#release = endWithProcess(() => handle.abandon())
   }
 

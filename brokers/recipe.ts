@@ -55,6 +55,8 @@ export interface Place {
   /** Folder of the programs. */
   readonly programs: string
   readonly data: string
+  /** `data` is a disk of its own. */
+  readonly hasDisk?: true
   /** Whom its processes run as; absent: as we do. */
   readonly account?: Account
 }

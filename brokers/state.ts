@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BrokerName } from './broker.ts'
+import { unmountDisk } from './disk.ts'
 import { endAll, family, identify, isAlive, type ProcessIdentity } from './processes.ts'
 import { cacheFolder } from './programs.ts'
 import { recipes } from './recipes.ts'
@@ -57,7 +58,9 @@ export async function sweep(): Promise<void> {
     if (state.container !== undefined) continue
     if (state.process && isAlive(state.process)) await endAll(family(state.process), recipes[state.name].local.endSignal)
     if (state.folder !== undefined) {
-      recipes[state.name].local.discard?.(join(state.folder, 'data'))
+      const data = join(state.folder, 'data')
+      recipes[state.name].local.discard?.(data)
+      unmountDisk(data)
       rmSync(state.folder, { recursive: true, force: true })
     }
     rmSync(path, { force: true })

@@ -22,9 +22,10 @@ const NAMES: Record<string, BrokerName> = {
 const SETTINGS: Partial<Record<BrokerName, Readonly<Record<string, string>>>> = { redis: { appendfsync: 'always' } }
 
 /** A broker of the kind that serves `url`, for the conformance suite to break. */
-export async function openBroker(url: string): Promise<RunningBroker> {
+export async function openBroker(url: string, { disk }: { readonly disk?: number } = {}): Promise<RunningBroker> {
   const name = nameOf(url)
-  return open(name, { own: true, settings: SETTINGS[name] ?? {} })
+  // a Redis that must write before it answers exits when it cannot
+  return open(name, disk === undefined ? { own: true, settings: SETTINGS[name] ?? {} } : { disk })
 }
 
 /** How to put a record into a queue of that broker that no adapter can read. Absent: nobody can. */

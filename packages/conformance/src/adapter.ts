@@ -38,12 +38,12 @@ export async function breakingOf(
 ): Promise<Required<Pick<Harness, 'openBroker'>> & Pick<Harness, 'corrupt'>> {
   const module = pathToFileURL(resolve(file))
   const { openBroker, corruptOf } = (await import(module.href)) as {
-    openBroker?: (url: string) => Promise<Breakable>
+    openBroker?: (url: string, options?: { readonly disk?: number }) => Promise<Breakable>
     corruptOf?: (url: string) => Harness['corrupt']
   }
   if (typeof openBroker !== 'function') throw new Error(`${module.href} exports no openBroker(url)`)
   const corrupt = corruptOf?.(url)
-  return { openBroker: () => openBroker(url), ...(corrupt && { corrupt }) }
+  return { openBroker: (options) => openBroker(url, options), ...(corrupt && { corrupt }) }
 }
 
 /** Fails early, and in few words, if the broker cannot be had. */

@@ -13,6 +13,8 @@ export interface Breakable {
   resume(): Promise<void>
   /** Has it refuse whatever needs room, as one that is full does, until told otherwise. Absent: it cannot be brought to. */
   readonly setFull?: (full: boolean) => Promise<void>
+  /** Leaves no room on its disk, until told otherwise. Absent: its disk is not its own. */
+  readonly setDiskFull?: (full: boolean) => Promise<void>
   /** Ends it and removes what it stored. */
   close(): Promise<void>
 }

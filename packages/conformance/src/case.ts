@@ -14,8 +14,8 @@ export interface Case {
   readonly processes?: true
   /** Breaks its broker, so it gets one of the suite's own. */
   readonly breaks?: true
-  /** Fills its broker: for those that can be told to be full. */
-  readonly fills?: true
+  /** Fills its broker, which can be told to be full, or the small disk of one that has it to itself. */
+  readonly fills?: 'broker' | 'disk'
   /** Takes ten seconds or more: left out unless the run asks for it. */
   readonly slow?: true
   readonly run: (ctx: Context) => Promise<void>

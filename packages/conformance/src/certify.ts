@@ -33,7 +33,7 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
   const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only, slow = false, chapters = all } = options
   const ledger: Ledger = { queues: new Set(), timings: { lateness: [], redelivery: [] }, opened: 0, closed: 0 }
   const results = new Results(seed, ledger.timings)
-  const bench = harness.openBroker && new Workbench(() => harness.openBroker!())
+  const bench = harness.openBroker && new Workbench((disk) => harness.openBroker!(disk === undefined ? {} : { disk }))
   const chosen = (list: readonly Case[]): readonly Case[] =>
     only ? list.filter(({ id }) => only.has(id)) : list.filter((each) => slow || !each.slow)
 
@@ -70,7 +70,7 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
         ...rest,
       })
     record({ status: 'unreached', reason: 'it did not end' })
-    const broken = each.breaks && harness.remote ? await bench?.broker() : undefined
+    const broken = each.breaks && harness.remote ? await bench?.broker(each.fills === 'disk') : undefined
     const ctx = new Context(broken ? movedTo(broken, harness) : harness, seeded(seed ^ hash(id)), ledger, id, broken)
     try {
       const end = await perform(each, ctx)
@@ -97,7 +97,10 @@ async function perform({ needs, processes, breaks, fills, run }: Case, ctx: Cont
   if ((processes || breaks) && !ctx.harness.remote)
     return { status: 'not applicable', reason: 'the broker lives in this process' }
   if (breaks && !ctx.breakable) return { status: 'not applicable', reason: 'the suite was given no broker to break' }
-  if (fills && !ctx.breakable?.setFull) return { status: 'not applicable', reason: 'this broker cannot be told to be full' }
+  if (fills === 'broker' && !ctx.breakable?.setFull)
+    return { status: 'not applicable', reason: 'this broker cannot be told to be full' }
+  if (fills === 'disk' && !ctx.breakable?.setDiskFull)
+    return { status: 'not applicable', reason: 'no small disk could be had: one needs a local broker, and root on Linux' }
   await run(ctx)
   const reason = ctx.untested.join('; ')
   return { status: 'passed', ...(reason !== '' && { reason }) }

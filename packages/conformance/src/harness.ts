@@ -17,9 +17,9 @@ export interface Harness {
   readonly remote?: { readonly url: string; readonly module: URL }
   /**
    * Makes a broker of the same kind that the suite may stop, kill and freeze; it takes the options that stand in the query of
-   * `remote.url`. Absent: the cases that break a broker do not apply, and the certificate says so.
+   * `remote.url`. With `disk`, it lives on a disk of its own of so many bytes, if that can be had. Absent: the cases that break a broker do not apply, and the certificate says so.
    */
-  openBroker?(): Promise<Breakable>
+  openBroker?(options?: { readonly disk?: number }): Promise<Breakable>
   /**
    * Puts into `queue`, past the adapter, a waiting record that cannot be decoded: torn, foreign, hostile. Absent: what
    * becomes of one is not tested, and the certificate says so.

@@ -1,6 +1,7 @@
 import { expect, refusal, until, within } from '../assert.ts'
 import { Load } from '../load.ts'
 import { insist, pause } from '../wait.ts'
+import type { JobportError } from '@jobport/core'
 import type { Case } from '../case.ts'
 import type { Context } from '../context.ts'
 import type { Breakable } from '../breakable.ts'
@@ -11,6 +12,10 @@ const RECOVERY = 15_000
 const REDELIVERY = 40_000
 /** Some brokers need a second until what they have just declared survives their SIGKILL, ms. */
 const SETTLING = 2_000
+/** Of one payload on a small disk, characters. */
+const PIECE = 100_000
+/** In which adds find that there is no room, ms. */
+const FILLING = 30_000
 /** Longer than the timers of any client, ms. */
 const OUTAGE = 45_000
 
@@ -127,7 +132,7 @@ export const brokerFaults: readonly Case[] = [
     title: 'the broker has no room left: adds are refused in time, and once there is room nothing accepted is missing',
     needs: 'durable',
     breaks: true,
-    fills: true,
+    fills: 'broker',
     run: async (ctx) => {
       const { queue, work, story, completed, counted } = ctx
       const gate = Promise.withResolvers<void>()
@@ -154,6 +159,56 @@ export const brokerFaults: readonly Case[] = [
       await insist(RECOVERY, () => queue.add('a', 1, { id: 'after', deadline: 2_000 }))
       await completed(2 + held.length, RECOVERY)
       expect(new Set(story.ids('active'))).to.deep.equal(new Set(['running', ...held, 'after']))
+      await counted({ waiting: 0, delayed: 0, active: 0, dead: 0 }, undefined, REDELIVERY)
+    },
+  },
+  {
+    id: 'FLT-17',
+    title:
+      'the disk is full: every add ends by its deadline, and when there is room and the broker restarted, nothing accepted is missing',
+    needs: 'durable',
+    breaks: true,
+    fills: 'disk',
+    slow: true,
+    run: async (ctx) => {
+      const { queue, work, story, counted } = ctx
+      const broker = own(ctx)
+      const accepted: string[] = []
+      const maybe: string[] = []
+      const data = 'x'.repeat(PIECE)
+      const add = async (id: string): Promise<JobportError | undefined> => {
+        const adding = queue.add('a', data, { id, deadline: 1_000 })
+        const error = await within(
+          2_500,
+          'an add',
+          adding.then(() => undefined).catch((error: unknown) => error as JobportError),
+        )
+        if (!error) accepted.push(id)
+        else if (error.code === 'UNCONFIRMED') maybe.push(id)
+        return error
+      }
+      for (let i = 0; i < 20; i++) expect(await add(`before-${i}`)).to.equal(undefined)
+      await pause(SETTLING)
+      await broker.setDiskFull?.(true)
+      try {
+        let refused: JobportError | undefined
+        const end = performance.now() + FILLING
+        for (let i = 0; !refused && performance.now() < end; i++) refused = await add(`during-${i}`)
+        expect(refused?.code, 'the answer of a full disk').to.be.oneOf(['REJECTED', 'UNAVAILABLE', 'UNCONFIRMED'])
+      } finally {
+        await broker.setDiskFull?.(false)
+      }
+      await pause(SETTLING)
+      await insist(RECOVERY, () => broker.restart())
+      await insist(RECOVERY, async () => {
+        const error = await add('after')
+        if (error) throw error
+      })
+      await work(() => 1, { concurrency: 5 })
+      const missing = (): string[] => accepted.filter((id) => !story.ids('completed').includes(id))
+      await until(() => missing().length === 0, 'a run of every accepted job', missing, REDELIVERY)
+      const strangers = story.ids('active').filter((id) => !accepted.includes(id) && !maybe.includes(id))
+      expect(strangers, 'refused, and run').to.deep.equal([])
       await counted({ waiting: 0, delayed: 0, active: 0, dead: 0 }, undefined, REDELIVERY)
     },
   },
