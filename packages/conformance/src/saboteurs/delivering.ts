@@ -4,6 +4,13 @@ import type { Delivery, Json } from '@jobport/core/driver'
 /** Saboteurs that change what a worker receives. */
 export const delivering: readonly Saboteur[] = [
   {
+    name: 'takes a job for lost while it runs',
+    caughtBy: 'LIFE-22',
+    touches: [1, 2, 3, 5, 6, 7, 8],
+    wrap: (driver) =>
+      tamper(driver, { deliver: (receive, delivery) => receive({ ...copyOf(delivery), lost: AbortSignal.timeout(10) }) }),
+  },
+  {
     name: 'acknowledges before the handler',
     caughtBy: 'RET-01',
     touches: [2, 5, 6, 7],

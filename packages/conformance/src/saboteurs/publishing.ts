@@ -31,7 +31,7 @@ export const publishing: readonly Saboteur[] = [
     ...message,
     headers: Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, value.trim()])),
   })),
-  changing('forgets the id', 'DUP-01', [1, 2, 4, 5], (message) => ({ ...message, id: message.uid })),
+  changing('forgets the id', 'DUP-01', [1, 2, 4, 5, 10], (message) => ({ ...message, id: message.uid })),
   changing('ignores the delay', 'DEL-01', [1, 3, 4], ({ delay: _, ...message }) => message),
   changing('ignores the timeout', 'RET-14', [2], ({ timeout: _, ...message }) => message),
   changing('ignores the upper bound of the backoff', 'RET-04', [2], ({ backoff, ...message }) => ({
@@ -66,7 +66,7 @@ export const publishing: readonly Saboteur[] = [
   {
     name: 'stores in a queue of the same name in lower case',
     caughtBy: 'LIFE-14',
-    touches: [1],
+    touches: [1, 10],
     wrap: (driver) => ({
       ...tamper(driver, { publish: (honest, queue, ...rest) => honest(queue.toLowerCase(), ...rest) }),
       consume: (queue, ...rest) => driver.consume(queue.toLowerCase(), ...rest),

@@ -3,13 +3,18 @@ import type { Delivery, Outcome } from '@jobport/core/driver'
 
 /** Saboteurs that change what becomes of a run. */
 export const settlements: readonly Saboteur[] = [
-  changing('counts a release as an attempt', 'RET-15', [2], (outcome, { attempt }) =>
+  changing('counts a release as an attempt', 'RET-15', [2, 8], (outcome, { attempt }) =>
     outcome.type === 'release' ? { type: 'again', delay: 0, attempt: attempt + 1 } : outcome,
   ),
   changing('ignores the backoff', 'RET-04', [2, 5], (outcome) => (outcome.type === 'again' ? { ...outcome, delay: 0 } : outcome)),
   changing('drops the error of a dead job', 'DLQ-01', [5], (outcome) =>
     outcome.type === 'dead' ? { ...outcome, error: { name: 'Error', message: '' } } : outcome,
   ),
+  changing('keeps no stack of an error', 'RET-06', [2, 5], (outcome) => {
+    if (outcome.type !== 'dead') return outcome
+    const { stack: _, ...error } = outcome.error
+    return { ...outcome, error }
+  }),
   changing('forgets why a job died', 'DLQ-04', [5], (outcome) =>
     outcome.type === 'dead' ? { ...outcome, reason: 'attempts' } : outcome,
   ),
@@ -89,7 +94,7 @@ export const settlements: readonly Saboteur[] = [
   {
     name: 'loses a job that is released',
     caughtBy: 'RET-15',
-    touches: [2],
+    touches: [2, 8],
     wrap: (driver) =>
       tamper(driver, {
         deliver: (receive, delivery) =>

@@ -45,7 +45,7 @@ export const tending: readonly Saboteur[] = [
   {
     name: 'hangs on stop',
     caughtBy: 'SHU-04',
-    touches: [8],
+    touches: [1, 8],
     wrap: (driver) =>
       tamper(driver, {
         consumer: (honest): Consumer => ({
@@ -73,7 +73,7 @@ export const tending: readonly Saboteur[] = [
   {
     name: 'hangs on close while a job is in hand',
     caughtBy: 'RET-16',
-    touches: [2],
+    touches: [2, 8],
     wrap: (driver) => {
       let held = 0
       return tamper(driver, {
