@@ -62,7 +62,7 @@ async function look(
   { accepted, children, fallen: blows, late }: Deeds,
   stuck: string | undefined,
 ): Promise<Verdict> {
-  const starvation = [...starvationOf(children, blows), ...late.filter((each) => !blows.some((blow) => overlap(blow, each)))]
+  const starvation = [...starvationOf(children), ...late]
   const fallen = [...blows, ...starvation]
   const told = children.flatMap((child, process) => eventsOf(child, process)).toSorted((a, b) => a.at - b.at)
   const started = new Set(told.flatMap(({ event }) => (event.type === 'started' ? [event.uid] : [])))
@@ -96,7 +96,7 @@ async function look(
     dead: letters.length,
     untold: untold.length,
     duplicates: duplicates.length,
-    starved: starvation.length,
+    starved: starvation.filter((each) => !blows.some((blow) => overlap(blow, each))).length,
     doubled: doubled.length,
     wrong: [
       ...(stuck === undefined ? [] : [{ rule: 'stuck' as const, uid: '', detail: stuck, story: [] }]),
@@ -106,13 +106,11 @@ async function look(
 }
 
 /** A machine that is too busy does to a worker what a freeze does. */
-function starvationOf(children: readonly Child[], blows: readonly Fallen[]): Fallen[] {
-  const hits = ({ workers }: Fallen, process: number): boolean => workers !== 'all' && workers.includes(process)
+function starvationOf(children: readonly Child[]): Fallen[] {
   return children.flatMap((child, process) =>
     child
       .of('starved')
-      .map(({ ms, at }): Fallen => ({ blow: `worker ${process} got no time`, from: at - ms, until: at, workers: [process] }))
-      .filter((each) => !blows.some((blow) => hits(blow, process) && overlap(blow, each))),
+      .map(({ ms, at }): Fallen => ({ blow: `worker ${process} got no time`, from: at - ms, until: at, workers: [process] })),
   )
 }
 
