@@ -8,7 +8,7 @@ const CROWD = 100_000
 const BATCH = 1_000
 const BATCH_DEADLINE = 60_000
 /** For a crowd to be worked, ms. */
-const DRAIN = 400_000
+const DRAIN = 900_000
 /** Longest until the last of a delayed crowd has been added, ms. */
 const GATHERING = 300_000
 const QUEUES = 1_000
