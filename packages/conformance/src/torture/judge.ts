@@ -99,7 +99,7 @@ async function look(
     starved: starvation.filter((each) => !blows.some((blow) => overlap(blow, each))).length,
     doubled: doubled.length,
     wrong: [
-      ...(stuck === undefined ? [] : [{ rule: 'stuck' as const, uid: '', detail: stuck, story: [] }]),
+      ...(stuck === undefined ? [] : [{ rule: 'stuck' as const, uid: '', detail: stuck, story: unfinished(told, children) }]),
       ...wrong.map((each) => ({ ...each, story: storyOf(each.uid, told, children, fallen) })),
     ],
   }
@@ -147,6 +147,16 @@ function eventsOf(child: Child, process: number): Told[] {
         return []
     }
   })
+}
+
+/** Runs of workers that live, of which no end was told: what is stuck is likely among them. */
+function unfinished(told: readonly Told[], children: readonly Child[]): string[] {
+  const last = new Map<string, Told>()
+  for (const each of told) last.set(`${each.event.uid} on worker ${each.process}`, each)
+  return [...last]
+    .filter(([, { event, process }]) => event.type === 'started' && children[process]!.running)
+    .map(([run, { at }]) => `${run} since ${new Date(at).toISOString()}`)
+    .slice(0, 20)
 }
 
 /** What befell one job, with what was done and what its workers complained of meanwhile. Times are ms since the first blow. */
