@@ -2,6 +2,7 @@ import { JobportError } from '@jobport/core/driver'
 import {
   connect,
   credentials,
+  IllegalOperationError,
   type Channel,
   type ChannelModel,
   type ConfirmChannel,
@@ -109,8 +110,23 @@ export class Link {
       channel.on('error', () => {})
       return channel
     } catch (error) {
+      if (error instanceof IllegalOperationError) await this.#renew(model, error)
       throw toJobportError(error, 'opening a channel')
     }
+  }
+
+  /** amqplib does not hear of a connection that it ends as it begins, and takes it for a live one. */
+  async #renew(dead: ChannelModel, error: Error): Promise<void> {
+    const model = this.#model
+    if (this.#live !== dead || !model) return
+    this.#live = undefined
+    destroy(dead)
+    this.#turn++
+    this.#listener.down(toJobportError(error, `the connection to ${this.#place()}`))
+    void model.close().catch(() => {})
+    const next = await this.#connect(Infinity)
+    if (this.#isClosed) return void next.close().catch(() => {})
+    this.#model = next
   }
 
   async #connect(initialMaxRetries: number): Promise<RecoveringChannelModel> {

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { openBroker, type RunningBroker } from '@jobport/brokers'
 import type { JobportError } from '@jobport/core'
+import { Abrupt } from './abrupt.ts'
 import { eventually, Trial } from './trial.ts'
 
 const CANARY = 'canary-5f2e'
@@ -55,6 +56,37 @@ describe('RabbitMQ in trouble', function () {
     expect(await queue.add('given', 1, { id: 'order-42' })).to.include({ added: false })
     expect(await queue.remove('order-42')).to.equal(true)
   })
+
+  for (const [what, ending] of [
+    ['at first', [1, 2, 3]],
+    ['when it connects again', [4, 5, 6]],
+  ] as const) {
+    it(`is not taken for connected when it ends its connections as it opens them, ${what}`, async () => {
+      const proxy = await Abrupt.open(server.url, new Set(ending))
+      const broker = trial.broker({ url: proxy.url }, { deadline: 2_000 })
+      const queue = broker.queue(trial.name)
+      const added = (): Promise<boolean> =>
+        queue.add('a', 1, { attempts: 2 }).then(
+          () => true,
+          () => false,
+        )
+      await eventually('an add', added)
+      if (proxy.ended === 0) proxy.cut()
+      await eventually('broken connections', () => proxy.ended === ending.length)
+      await eventually('another add', added)
+      const ran: number[] = []
+      await trial.worker(broker, ({ attempt }) => {
+        ran.push(attempt)
+        if (attempt === 1) throw new Error('once')
+      })
+      await eventually(
+        'runs and retries',
+        () => ran.filter((attempt) => attempt === 2).length >= 2,
+        () => ran,
+      )
+      proxy.close()
+    })
+  }
 
   it('is reached by another host of the list', async () => {
     const port = Number(new URL(server.url).port)
