@@ -21,7 +21,7 @@ export interface Certificate {
   readonly date: string
   /** Give it to the next run to draw the same by chance. */
   readonly seed: number
-  /** The commit of the folder in which it ran, with `+` if that had changes. Absent: it was no checkout. */
+  /** The commit of the folder in which it ran, with `+` if that had changes, but for certificates. Absent: it was no checkout. */
   readonly revision?: string
   readonly versions: Readonly<Record<string, string>>
   readonly features: Features
@@ -96,7 +96,8 @@ export function certificateOf(
 function revisionOf(): string | undefined {
   try {
     const commit = git('rev-parse', '--short=12', 'HEAD')
-    return git('status', '--porcelain', '--untracked-files=no') === '' ? commit : `${commit}+`
+    const changes = git('status', '--porcelain', '--untracked-files=no', '--', ':(top)', ':(top,exclude,glob)**/certificates/**')
+    return changes === '' ? commit : `${commit}+`
   } catch {
     return undefined
   }
