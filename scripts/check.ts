@@ -13,6 +13,7 @@ const steps: [title: string, command: string][] = [
   ['packages', 'node scripts/packaging.ts'],
   ['scaffolding of an adapter', 'node scripts/scaffold.ts'],
   ['features and proofs in the documents', 'node scripts/features.ts --check'],
+  ['stored certificates', 'node scripts/certificates.ts'],
 ]
 
 let good = true
