@@ -61,7 +61,8 @@ export async function sweep(): Promise<void> {
       const data = join(state.folder, 'data')
       recipes[state.name].local.discard?.(data)
       unmountDisk(data)
-      rmSync(state.folder, { recursive: true, force: true })
+      // another process may be at it as well
+      rmSync(state.folder, { recursive: true, force: true, maxRetries: 5 })
     }
     rmSync(path, { force: true })
   }
