@@ -40,12 +40,13 @@ export class BullMQConsumer implements Consumer {
   #closed: Promise<void> | undefined
 
   constructor(subscribe: (process: (job: NativeJob) => Promise<Json>) => Subscription, options: ConsumerOptions) {
-    const { worker, ledger, ping } = subscribe((job) => this.#process(job))
+    const { worker, ledger, ping, spare } = subscribe((job) => this.#process(job))
     this.#worker = worker
     this.#ledger = ledger
     this.#ping = ping
     this.#options = options
     worker.ledger = ledger
+    worker.spare = spare
     worker.on('error', (error) => this.#report(error))
     worker.on('locksRenewed', ({ jobIds }) => this.#renewed(jobIds))
     worker.on('lockRenewalFailed', (uids) => uids.forEach((uid) => this.#held.get(uid)?.lose()))

@@ -1,4 +1,5 @@
 import { Worker, type IQueueBackend, type Job, type JobJson } from 'bullmq'
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { InFlight } from './in-flight.ts'
 import { markUnreadable } from './mapping.ts'
 import type { Ledger } from './ledger.ts'
@@ -13,11 +14,17 @@ const LONGEST_WAIT = 10
 const LONG_AGO = 1
 /** BullMQ gives a wait up one second after its time, and then repairs the connection; ms. */
 const OVERTIME = 3_000
+/** A renewal that has no answer after this part of the lease is asked for again; BullMQ begins with half of the lease left. */
+const PATIENCE = 8
+
+export type Leases = Pick<IQueueBackend, 'extendLocks'>
 
 /** BullMQ's worker, made to survive records that it cannot parse, and leases of its own that overlap. */
 export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend> {
   /** Set before `run`. */
   ledger: Ledger | undefined
+  /** Set before `run`: where leases are renewed while the usual connection does not answer. */
+  spare: (() => Leases) | undefined
   /** Until when the wait for a job that is under way must have ended, epoch ms. */
   declare waitsUntil: number | undefined
   declare retired: boolean | undefined
@@ -43,6 +50,13 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
   /** Renews the lease from now on, as BullMQ does while it processes a job; for the first time as soon as it looks. */
   renew(job: NativeJob): void {
     this.lockManager.trackJob(job.id!, job.token!, LONG_AGO)
+  }
+
+  /** What was settled meanwhile has no lease to lose, even if it is back already: the answer is not about that. */
+  override async extendJobLocks(jobIds: string[], tokens: string[], duration: number): Promise<string[]> {
+    const asked = new Map(jobIds.map((id) => [id, this.#leases.get(id)]))
+    const failed = await this.#extend(jobIds, tokens, duration)
+    return failed.filter((id) => asked.get(id) === this.#leases.get(id))
   }
 
   /** The job that a parse error has hidden: it is active under `token`. In the shape of BullMQ's answers. */
@@ -102,6 +116,23 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
       const [json, id] = salvaged
       return this.nextJobFromJobData(json, id, token)
     }
+  }
+
+  /** The first answer counts. A connection can hang for long before anybody knows. */
+  async #extend(jobIds: string[], tokens: string[], duration: number): Promise<string[]> {
+    const answered = new AbortController()
+    const { signal } = answered
+    const again = async (): Promise<string[]> => {
+      await pause(duration / PATIENCE, undefined, { signal, ref: false })
+      // an event loop that was blocked has not read yet what had come
+      await turn(undefined, { signal })
+      return this.spare!().extendLocks(jobIds, tokens, duration)
+    }
+    return Promise.any([super.extendJobLocks(jobIds, tokens, duration), again()])
+      .catch(({ errors }: AggregateError) => {
+        throw errors[0]
+      })
+      .finally(() => answered.abort())
   }
 
   #read(json: JobJson, id: string): NativeJob {

@@ -168,11 +168,12 @@ export class LeasedJob implements Delivery {
     const { worker, signal } = this.#holding
     const traces = [...(this.#job.stacktrace ?? [])]
     for (;;) {
+      // BullMQ stops when the processor has ended, though the answer may be long in coming
+      worker.renew(this.#job)
       try {
         return await step()
       } catch (error) {
         if (!isPassing(error) || signal.aborted) throw error
-        worker.renew(this.#job)
         this.#job.stacktrace = [...traces]
         await pause(RETRY, undefined, { signal }).catch(() => {})
       }

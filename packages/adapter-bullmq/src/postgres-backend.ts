@@ -60,23 +60,36 @@ class PoolConnection extends PostgresConnection {
   }
 }
 
+/** What a worker's connections are needed for, besides fetching and settling. */
+export interface WorkerEnd {
+  /** By which processes are counted. */
+  readonly name: string
+  /** For leases only, of at least two connections: their renewal can neither wait behind settlements nor hang with one. */
+  readonly renewing: Pool
+}
+
 /** BullMQ's own, mended where it does on PostgreSQL what it does not on Redis. */
 export class PostgresBackend extends PostgresQueueBackend {
   readonly #alias: string
+  readonly #renewals: PostgresQueueBackend | undefined
   #adding: Adding[] = []
   #isAdding = false
 
-  /** `worker`: its name, by which processes are counted. */
-  constructor(pool: Pool, schema: string, queue: string, opts: Backend[2], worker?: string) {
-    const alias = aliasOf(schema, queue, worker)
+  constructor(pool: Pool, schema: string, queue: string, opts: Backend[2], worker?: WorkerEnd) {
+    const alias = aliasOf(schema, queue, worker?.name)
     super(
       new PoolConnection(pool, async () => worker !== undefined && warm(pool)),
       queue,
       opts,
       true,
-      worker === undefined ? undefined : `${alias}:w:${worker}`,
+      worker && `${alias}:w:${worker.name}`,
     )
     this.#alias = aliasOf(schema, queue)
+    this.#renewals = worker && new PostgresQueueBackend(new PoolConnection(worker.renewing, async () => {}), queue, opts, false)
+  }
+
+  override async extendLocks(jobIds: string[], tokens: string[], duration: number): Promise<string[]> {
+    return this.#renewals ? this.#renewals.extendLocks(jobIds, tokens, duration) : super.extendLocks(jobIds, tokens, duration)
   }
 
   /** Jobs that come while others are on their way are added together, in order: one connection, one transaction. */

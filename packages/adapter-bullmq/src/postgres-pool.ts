@@ -36,14 +36,22 @@ export function entering(schema: string): string {
   return `SET search_path TO ${quoteSchemaName(schema)}`
 }
 
+export interface PoolSize {
+  readonly max: number
+  /** How long a connection stays that nobody uses, ms; 0 is for ever. */
+  readonly idle: number
+  /** How long a query may take, ms. Default 10,000. */
+  readonly patience?: number
+}
+
 /** Connections that can be had and thrown away at any time: no fault of theirs is ever thrown at the process. */
 export class ConnectionPool {
   readonly pool: Pool
   readonly #clients = new Set<ClientBase>()
 
-  /** `idle`: how long a connection stays that nobody uses, ms; 0 is for ever. */
-  constructor(target: PostgresTarget, { max, idle }: { readonly max: number; readonly idle: number }) {
-    this.pool = new Pool({ ...connectionConfig(target), max, idleTimeoutMillis: idle })
+  constructor(target: PostgresTarget, { max, idle, patience }: PoolSize) {
+    const config = connectionConfig(target)
+    this.pool = new Pool({ ...config, max, idleTimeoutMillis: idle, ...(patience && { query_timeout: patience }) })
     this.pool.setMaxListeners(0)
     this.pool.on('error', () => {})
     this.pool.on('connect', (client) => {

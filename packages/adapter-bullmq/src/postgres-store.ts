@@ -3,7 +3,7 @@ import { Queue, type BackendFactory } from 'bullmq'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
 import { LeaseWorker, type NativeJob } from './lease-worker.ts'
-import { PostgresBackend, wholeSeconds } from './postgres-backend.ts'
+import { PostgresBackend, wholeSeconds, type WorkerEnd } from './postgres-backend.ts'
 import { PostgresLedger } from './postgres-ledger.ts'
 import { hangUp, PostgresLink } from './postgres-link.ts'
 import { asBullMQExpects, ConnectionPool } from './postgres-pool.ts'
@@ -16,10 +16,12 @@ import type { NativeQueue, Store, Subscription } from './store.ts'
 import type { PostgresTarget } from './target.ts'
 
 const CONNECT_DEADLINE = 4_500
-/** A worker listens on one connection, renews leases on another, and settles on at most so many. */
-const SETTLING = 3
+/** A worker listens on one connection, and fetches and settles on at most so many. */
+const SETTLING = 4
+/** It renews leases on one of its own, and on a spare one while that does not answer. */
+const RENEWING = 2
 /** ms */
-const PRODUCER_IDLE = 60_000
+const IDLE = 60_000
 /** PostgreSQL counts in 32 bits. */
 const ANY_STALLS = 2 ** 31 - 1
 
@@ -77,8 +79,10 @@ export class PostgresStore implements Store {
 
   subscribe(name: string, process: (job: NativeJob) => Promise<Json>, concurrency: number): Subscription {
     const { keep, lockDuration, stalledInterval } = this.#settings
-    const connections = new ConnectionPool(this.#target, { max: 2 + Math.min(concurrency, SETTLING), idle: 0 })
-    this.#workers.add(connections)
+    const connections = new ConnectionPool(this.#target, { max: 1 + Math.min(concurrency + 1, SETTLING), idle: 0 })
+    const renewals = new ConnectionPool(this.#target, { max: RENEWING, idle: IDLE, patience: lockDuration / 2 })
+    const opened = [connections, renewals]
+    for (const one of opened) this.#workers.add(one)
     const pool = asBullMQExpects(connections.pool)
     const worker = new LeaseWorker(
       name,
@@ -95,13 +99,20 @@ export class PostgresStore implements Store {
         removeOnComplete: wholeSeconds(keep.completed),
         removeOnFail: wholeSeconds(keep.dead),
       },
-      this.#backend(pool),
+      this.#backend(pool, { name: workerName, renewing: asBullMQExpects(renewals.pool) }),
     )
     worker.once('closed', () => {
-      this.#workers.delete(connections)
-      void connections.end()
+      for (const one of opened) {
+        this.#workers.delete(one)
+        void one.end()
+      }
     })
-    return { worker, ledger: new PostgresLedger(pool, name), ping: () => pool.query('SELECT 1') }
+    return {
+      worker,
+      ledger: new PostgresLedger(pool, name),
+      ping: () => pool.query('SELECT 1'),
+      spare: () => worker.getBackend(),
+    }
   }
 
   async close(): Promise<void> {
@@ -122,7 +133,7 @@ export class PostgresStore implements Store {
         dialling.then((client) => this.#inspect(client)),
       )
       if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
-      this.#producer ??= new ConnectionPool(this.#target, { max: this.#target.pool.max ?? 1, idle: PRODUCER_IDLE })
+      this.#producer ??= new ConnectionPool(this.#target, { max: this.#target.pool.max ?? 1, idle: IDLE })
       this.#link.hold(await dialling)
       this.#server = server
       return server
@@ -138,10 +149,10 @@ export class PostgresStore implements Store {
     return { server, maxPayload: this.#settings.maxPayload }
   }
 
-  #backend(pool: Pool): BackendFactory {
+  #backend(pool: Pool, worker?: WorkerEnd): BackendFactory {
     const { schema } = this.#target
     return (name, opts, { withBlockingConnection = false } = {}) =>
-      new PostgresBackend(pool, schema, name, opts as never, withBlockingConnection ? workerName : undefined)
+      new PostgresBackend(pool, schema, name, opts as never, withBlockingConnection ? worker : undefined)
   }
 
   #connected(): Pool {

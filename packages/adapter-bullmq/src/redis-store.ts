@@ -4,7 +4,7 @@ import { Cluster, Redis, ReplyError } from 'ioredis'
 import { once } from 'node:events'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
-import { LeaseWorker, type NativeJob } from './lease-worker.ts'
+import { LeaseWorker, type Leases, type NativeJob } from './lease-worker.ts'
 import { RedisLedger } from './redis-ledger.ts'
 import { inspectServer } from './redis-server.ts'
 import { workerName } from './worker-name.ts'
@@ -46,6 +46,9 @@ export class RedisStore implements Store {
   #listener: DriverListener | undefined
   #producer: Client | undefined
   #workers: Client | undefined
+  /** Made when it is needed first. */
+  #spare: Client | undefined
+  readonly #leases = new Map<string, Leases>()
   #server: ServerInfo | undefined
   #opening: Promise<ServerInfo> | undefined
   #isVersionKnown = true
@@ -125,7 +128,7 @@ export class RedisStore implements Store {
         () => waitExactly(worker),
         () => {},
       )
-    return { worker, ledger: this.#ledger(client, name), ping: () => client.ping() }
+    return { worker, ledger: this.#ledger(client, name), ping: () => client.ping(), spare: () => this.#spareLeases(name) }
   }
 
   async close(): Promise<void> {
@@ -134,6 +137,7 @@ export class RedisStore implements Store {
     await within(500, 'closing queues', Promise.all(queues)).catch(() => {})
     this.#queues.clear()
     this.#workers?.disconnect()
+    this.#spare?.disconnect()
     if (this.#producer) this.#drop(this.#producer)
   }
 
@@ -188,6 +192,19 @@ export class RedisStore implements Store {
     const client = makeWorkerClient(this.#target, options)
     client.on('error', (error: Error) => this.#report(error))
     return client
+  }
+
+  #spareLeases(name: string): Leases {
+    if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
+    let leases = this.#leases.get(name)
+    if (!leases) {
+      const { prefix } = this.#settings
+      this.#spare ??= this.#makeWorkers()
+      const backend = backendFactory(name, { connection: this.#spare, prefix, skipVersionCheck: true } as never)
+      backend.on('error', (error: Error) => this.#report(error))
+      this.#leases.set(name, (leases = backend))
+    }
+    return leases
   }
 
   #ledger(client: Client, name: string): Ledger {

@@ -1,6 +1,6 @@
 import type { DriverListener, Json, ServerInfo } from '@jobport/core/driver'
 import type { IQueueBackend, Queue } from 'bullmq'
-import type { LeaseWorker, NativeJob } from './lease-worker.ts'
+import type { Leases, LeaseWorker, NativeJob } from './lease-worker.ts'
 import type { Ledger } from './ledger.ts'
 
 export type NativeQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend>
@@ -12,6 +12,7 @@ export interface Subscription {
   readonly ledger: Ledger
   /** A round trip on the connection that the worker settles on. */
   readonly ping: () => Promise<unknown>
+  readonly spare: () => Leases
 }
 
 /** Redis or PostgreSQL: connections, and what BullMQ needs to use them. */

@@ -1,6 +1,7 @@
 export { certify, type CertifyOptions } from './certify.ts'
 export { certificateOf, type Certificate, type ChapterTally, type Circumstances, type Machine } from './certificate.ts'
 export { levelOf, LEVELS, type Level } from './levels.ts'
+export { FaultProxy, type Trap } from './proxy.ts'
 export { markdownOf } from './markdown.ts'
 export { type Quantiles } from './quantiles.ts'
 export { Results, type Result, type Status, type Timings } from './results.ts'

@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { BullMQDriver } from '@jobport/adapter-bullmq'
+import { openBroker, type RunningBroker } from '@jobport/brokers'
+import { FaultProxy } from '@jobport/conformance'
+import { Broker, type Job, type JobportError } from '@jobport/core'
+import { expect } from 'chai'
+import { eventually } from './trial.ts'
+
+const LEASE = 1_500
+/** Of a handler: several leases, ms. */
+const LONG = 3 * LEASE
+/** A settlement that hangs is given up after 10 s. */
+const SETTLED = 30_000
+
+for (const kind of ['redis', 'postgres'] as const)
+  describe(`BullMQ, leases on ${kind}`, function () {
+    this.timeout(60_000)
+    let server: RunningBroker
+    let proxy: FaultProxy
+    const open: Broker[] = []
+    const name = `leases-${randomBytes(4).toString('hex')}`
+
+    const broker = (port: number): Broker => {
+      const url = new URL(server.url)
+      url.port = String(port)
+      const opened = new Broker(new BullMQDriver({ url: url.href, lockDuration: LEASE, stalledInterval: 500 }))
+      opened.on('error', () => {})
+      open.push(opened)
+      return opened
+    }
+
+    before(async () => {
+      server = await openBroker(kind)
+      proxy = await FaultProxy.open({ host: '127.0.0.1', port: Number(new URL(server.url).port) })
+    })
+
+    after(async () => {
+      for (const each of open) await each.close({ timeout: 0 })
+      await proxy.close()
+      await server.close()
+    })
+
+    it('are kept while every connection that was open hangs, unnoticed', async () => {
+      const hands: string[] = []
+      const ended: string[] = []
+      const take =
+        (who: string) =>
+        async (_job: Job, signal: AbortSignal): Promise<void> => {
+          hands.push(who)
+          signal.addEventListener('abort', () => ended.push((signal.reason as JobportError).code))
+          if (hands.length > 1) return
+          await pause(LEASE)
+          proxy.silence()
+          await pause(LONG)
+        }
+      await broker(proxy.port).worker(name, take('far')).ready()
+      const near = broker(Number(new URL(server.url).port))
+      await near.queue(name).add('a', 1)
+      await eventually('a start', () => hands.length > 0)
+      await near.worker(name, take('near')).ready()
+      await eventually(
+        'its end',
+        () => ended.length > 0,
+        () => hands,
+        SETTLED,
+      )
+      expect({ hands, ended }).to.deep.equal({ hands: ['far'], ended: ['CLOSED'] })
+    })
+  })
