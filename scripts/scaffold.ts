@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
-// Lays out an adapter elsewhere: it must compile, and its conformance test must run and be red, saying what is missing.
+// Lays out an adapter elsewhere: it must compile and satisfy the linter, and its conformance test must run and be red, saying what is missing.
 
 const NAME = 'kafka'
 /** A case that fails at once when nothing connects. */
@@ -23,6 +23,13 @@ try {
   symlinkSync(folder, join(folder, 'node_modules', '@jobport', `adapter-${NAME}`))
   symlinkSync(resolve('packages/adapter-memory/node_modules/inversify'), join(folder, 'node_modules', 'inversify'))
   await run(resolve('node_modules/typescript/bin/tsc'), '-p', folder)
+  await run(
+    resolve('node_modules/oxlint/bin/oxlint'),
+    '--config',
+    resolve('oxlint.config.ts'),
+    join(folder, 'src'),
+    join(folder, 'test'),
+  )
   const test = join(folder, 'test', 'conformance.test.ts')
   const { code, text } = await run(resolve('node_modules/mocha/bin/mocha.js'), '--grep', CASE, test).then(
     (done) => ({ code: 0, text: done }),
