@@ -1,4 +1,5 @@
 export type { BrokerName, OpenOptions, RunningBroker, Way } from './broker.ts'
 export { makeCertificates, type Certificates } from './certificates.ts'
+export { memoryAt } from './memory.ts'
 export { openBroker } from './open.ts'
 export { freePort } from './ports.ts'

@@ -1,7 +1,7 @@
 import { corrupt as tearRedis } from '../packages/adapter-bullmq/test/corrupt.ts'
 import { corrupt as tearNats } from '../packages/adapter-nats/test/corrupt.ts'
 import { corrupt as tearRabbitMQ } from '../packages/adapter-rabbitmq/test/corrupt.ts'
-import { openBroker as open, type BrokerName, type RunningBroker } from '@jobport/brokers'
+import { memoryAt, openBroker as open, type BrokerName, type RunningBroker } from '@jobport/brokers'
 
 /** Past the adapters. PostgreSQL itself keeps JSON from being torn. */
 const CORRUPT: Partial<Record<BrokerName, (url: string, queue: string) => Promise<void>>> = {
@@ -34,6 +34,11 @@ export function corruptOf(url: string): ((queue: string) => Promise<void>) | und
   const name = NAMES[protocol.slice(0, -1)]
   const corrupt = name && CORRUPT[name]
   return corrupt && ((queue) => corrupt(`${protocol}//${host}`, queue))
+}
+
+/** What that broker holds of this machine's memory, bytes. */
+export function memoryOf(url: string): number | undefined {
+  return memoryAt(Number(new URL(url).port))
 }
 
 function nameOf(url: string): BrokerName {

@@ -31,19 +31,27 @@ async function load(module: URL): Promise<Adapter> {
   return { module, createDriver: make }
 }
 
-/** What a module that exports `openBroker(url)`, and perhaps `corruptOf(url)`, can do to brokers of that kind. */
+/** What a module knows of brokers of that kind; all but `openBroker` it need not export. */
+interface BrokerModule {
+  readonly openBroker: (url: string, options?: { readonly disk?: number }) => Promise<Breakable>
+  readonly corruptOf: (url: string) => Harness['corrupt']
+  /** Bytes. */
+  readonly memoryOf: (url: string) => number | undefined
+}
+
+/** What such a module can do to brokers of that kind, and tell of the one at `url`. */
 export async function breakingOf(
   file: string,
   url: string,
-): Promise<Required<Pick<Harness, 'openBroker'>> & Pick<Harness, 'corrupt'>> {
+): Promise<{ abilities: Required<Pick<Harness, 'openBroker'>> & Pick<Harness, 'corrupt'>; memory: () => number | undefined }> {
   const module = pathToFileURL(resolve(file))
-  const { openBroker, corruptOf } = (await import(module.href)) as {
-    openBroker?: (url: string, options?: { readonly disk?: number }) => Promise<Breakable>
-    corruptOf?: (url: string) => Harness['corrupt']
-  }
+  const { openBroker, corruptOf, memoryOf } = (await import(module.href)) as Partial<BrokerModule>
   if (typeof openBroker !== 'function') throw new Error(`${module.href} exports no openBroker(url)`)
   const corrupt = corruptOf?.(url)
-  return { openBroker: (options) => openBroker(url, options), ...(corrupt && { corrupt }) }
+  return {
+    abilities: { openBroker: (options) => openBroker(url, options), ...(corrupt && { corrupt }) },
+    memory: () => memoryOf?.(url),
+  }
 }
 
 /** Fails early, and in few words, if the broker cannot be had. */

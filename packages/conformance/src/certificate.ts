@@ -35,6 +35,8 @@ export interface Certificate {
   readonly ms: number
   /** The most that the suite's own process, with the clients in it, held of the machine's memory, bytes. */
   readonly peakMemory: number
+  /** Likewise all processes of the broker, in what was asked of it every two seconds. Absent: nobody could tell. */
+  readonly peakBrokerMemory?: number
   readonly chapters: readonly ChapterTally[]
   readonly cases: readonly Result[]
 }
@@ -60,11 +62,13 @@ export interface Circumstances {
   /** Default: `single`. */
   readonly topology?: string
   readonly torture?: TortureSummary
+  /** Bytes. */
+  readonly peakBrokerMemory?: number
 }
 
 export function certificateOf(
   results: Results,
-  { adapter, features, versions, topology = 'single', torture }: Circumstances,
+  { adapter, features, versions, topology = 'single', torture, peakBrokerMemory }: Circumstances,
   date: Date = new Date(),
 ): Certificate {
   const cases = results.all()
@@ -88,6 +92,7 @@ export function certificateOf(
     ...(torture && { torture }),
     ms: cases.reduce((sum, { ms }) => sum + ms, 0),
     peakMemory: process.resourceUsage().maxRSS * 1_024,
+    ...(peakBrokerMemory !== undefined && { peakBrokerMemory }),
     chapters: tally(cases),
     cases,
   }

@@ -9,6 +9,7 @@ import { certificateOf } from './certificate.ts'
 import { certify } from './certify.ts'
 import { chapters } from './chapters/index.ts'
 import { markdownOf } from './markdown.ts'
+import { Peak } from './peak.ts'
 import { trySaboteurs } from './saboteurs/trial.ts'
 import { clientsBeside, versionBeside } from './versions.ts'
 import { writeCertificate } from './write.ts'
@@ -38,7 +39,7 @@ await new Command('jobport-certify')
   )
   .option(
     '-b, --broker <file>',
-    'a module that exports openBroker(url), a broker of that kind which the suite may stop, kill and freeze (chapter 9), and perhaps corruptOf(url), which answers how to put a record that cannot be read into a queue',
+    'a module that exports openBroker(url), a broker of that kind which the suite may stop, kill and freeze (chapter 9), and perhaps corruptOf(url), which answers how to put a record that cannot be read into a queue, and memoryOf(url), which answers how many bytes that broker holds',
   )
   .option('--topology <text>', 'how the broker stands, for the certificate', 'single')
   .option('--torture <file>', 'what jobport-torture --json wrote of this broker: with it the certificate can reach `endurance`')
@@ -59,9 +60,10 @@ async function main(broker: string, { out, seed, grep, module, broker: own, topo
   const { server, driver } = await visit(adapter, url)
   const only = grep === undefined ? undefined : matching(new RegExp(grep))
   const mocha = new Mocha({ timeout: 0, slow: 5_000, color: process.stdout.isTTY })
-  const breaking = own === undefined ? {} : await breakingOf(own, url)
+  const { abilities, memory } = own === undefined ? {} : await breakingOf(own, url)
+  const peak = memory && new Peak(memory)
   const results = certify(
-    { ...harnessOf(adapter, url, driver), ...breaking },
+    { ...harnessOf(adapter, url, driver), ...abilities },
     {
       runner: runnerOf(mocha),
       slow: true,
@@ -70,6 +72,7 @@ async function main(broker: string, { out, seed, grep, module, broker: own, topo
     },
   )
   const failures = await new Promise<number>((done) => mocha.run(done))
+  const peakBrokerMemory = peak?.end()
   process.exitCode = failures > 0 || results.all().length === 0 ? 1 : 0
   if (only) return
 
@@ -78,6 +81,7 @@ async function main(broker: string, { out, seed, grep, module, broker: own, topo
     features: driver.features,
     versions: { [`adapter ${driver.name}`]: versionBeside(adapter.module.href), ...clientsBeside(adapter.module.href), server },
     topology,
+    ...(peakBrokerMemory !== undefined && { peakBrokerMemory }),
     ...(torture !== undefined && { torture: JSON.parse(await readFile(torture, 'utf8')) as TortureSummary }),
   })
   const files = await writeCertificate(certificate, server, out)

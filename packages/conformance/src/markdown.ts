@@ -27,7 +27,7 @@ export function markdownOf(certificate: Certificate): string {
   )
 }
 
-function measured({ lateness, redelivery, torture, ms, peakMemory, cases }: Certificate): string {
+function measured({ lateness, redelivery, torture, ms, peakMemory, peakBrokerMemory, cases }: Certificate): string {
   const series = (label: string, { jobs, ...rest }: Quantiles): string =>
     `- ${label}, ms: ${Object.entries(rest)
       .map(([name, value]) => `${name} ${value}`)
@@ -40,8 +40,12 @@ function measured({ lateness, redelivery, torture, ms, peakMemory, cases }: Cert
       ? [`- ran again under a fault: ${doubling.map(({ id, duplicates }) => `${id} ${duplicates}`).join(' · ')} jobs`]
       : []),
     ...(torture ? [tortured(torture)] : []),
-    `- all cases took ${Math.round(ms / 1_000)} s; the suite's process held at most ${Math.round(peakMemory / 2 ** 20)} MiB`,
+    `- all cases took ${Math.round(ms / 1_000)} s; the suite's process held at most ${mebibytes(peakMemory)}${peakBrokerMemory === undefined ? '' : `, the broker ${mebibytes(peakBrokerMemory)}`}`,
   ].join('\n')
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`
 }
 
 function tortured({ minutes, rounds }: TortureSummary): string {

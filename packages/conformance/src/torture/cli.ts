@@ -39,10 +39,10 @@ async function main(url: string, options: Options): Promise<void> {
   const { broker, seed: text, seeds, minutes, module, json } = options
   const first = text === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(text)
   const adapter = await adapterFor(url, module)
-  const { openBroker } = await breakingOf(broker, url)
+  const { abilities } = await breakingOf(broker, url)
   const rounds: Round[] = []
   for (let seed = first; seed < first + Number(seeds); seed++) {
-    const own = await openBroker()
+    const own = await abilities.openBroker()
     try {
       rounds.push(await round(adapter, url, own, seed, Number(minutes)))
     } finally {
