@@ -6,7 +6,7 @@ import { openBroker } from '@jobport/brokers'
 import { CERTIFIED, FOLDER, type Certified } from './certified.ts'
 
 // What takes too long for every change: torture of all brokers, and certificates that take it in, into docs/certificates;
-// then every saboteur with all chapters that it touches. Commit what it wrote, if all went well.
+// an earlier version beside this one; then every saboteur with all chapters that it touches. Commit what it wrote, if all went well.
 
 const { values } = parseArgs({
   options: {
@@ -28,15 +28,16 @@ for (const broker of chosen) {
   if (broker.own && seeds > 0) await attempt(`torture of ${broker.title}`, () => torture(broker, seeds))
   if (!values['no-certificates']) await attempt(`certificate of ${broker.title}`, () => certify(broker))
 }
+if (!parts) await attempt('an earlier version beside this one', () => run('scripts/upgrade.ts'))
 if (!values['no-saboteurs']) await attempt('saboteurs', () => run('packages/conformance/dist/cli.js', '--saboteurs'))
 await attempt('documents', () => run('scripts/features.ts'))
 if (failures.length > 0) console.error(`Failed: ${failures.join(', ')}`)
 process.exitCode = failures.length === 0 ? 0 : 1
 
 /** Takes in what is stored of its torture. */
-async function certify({ own, stem, options }: Certified): Promise<void> {
+async function certify({ own, stem, options, settings = {} }: Certified): Promise<void> {
   if (!own) return run('packages/conformance/dist/cli.js', 'memory', '--out', FOLDER)
-  await using broker = await openBroker(own, { own: true })
+  await using broker = await openBroker(own, { own: true, settings })
   const tortured = tortureFile(stem)
   await run(
     'packages/conformance/dist/cli.js',

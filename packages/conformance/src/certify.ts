@@ -26,7 +26,7 @@ export interface CertifyOptions {
 /** Longest that any case may take, ms; its own waits end far earlier. */
 const CASE_TIMEOUT = 120_000
 /** Likewise where there is much of everything. */
-const SCALE_TIMEOUT = 1_500_000
+const SCALE_TIMEOUT = 3_600_000
 
 /** Registers the whole suite for one adapter with the test runner. The results fill up as it runs. */
 export function certify(harness: Harness, options: CertifyOptions = {}): Results {
