@@ -2,6 +2,7 @@ import { assertions } from './assert.ts'
 import { refuses, type Case, type Chapter } from './case.ts'
 import { chapters as all } from './chapters/index.ts'
 import { Context, type Ledger } from './context.ts'
+import { patiently } from './wait.ts'
 import { movedTo, Workbench } from './workbench.ts'
 import { metaCases } from './chapters/meta.ts'
 import { failureOf, Results, type Result } from './results.ts'
@@ -49,7 +50,7 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     runner.describe(`${harness.name}: ${chapter.number} ${chapter.title}`, () => {
       for (const each of cases) {
         runner.it(`${each.id} ${each.title}`, async function () {
-          this.timeout?.(chapter.number === SCALE ? SCALE_TIMEOUT : CASE_TIMEOUT)
+          this.timeout?.(patiently(chapter.number === SCALE ? SCALE_TIMEOUT : CASE_TIMEOUT))
           await runCase(chapter, each)
         })
       }

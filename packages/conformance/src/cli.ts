@@ -12,6 +12,7 @@ import { markdownOf } from './markdown.ts'
 import { Peak } from './peak.ts'
 import { trySaboteurs } from './saboteurs/trial.ts'
 import { clientsBeside, versionBeside } from './versions.ts'
+import { setPatience } from './wait.ts'
 import { writeCertificate } from './write.ts'
 import type { Runner } from './runner.ts'
 import type { TortureSummary } from './torture/rounds.ts'
@@ -24,6 +25,7 @@ interface Options {
   readonly broker?: string
   readonly topology: string
   readonly torture?: string
+  readonly patience: string
   readonly saboteurs?: true
 }
 
@@ -43,6 +45,7 @@ await new Command('jobport-certify')
   )
   .option('--topology <text>', 'how the broker stands, for the certificate', 'single')
   .option('--torture <file>', 'what jobport-torture --json wrote of this broker: with it the certificate can reach `endurance`')
+  .option('--patience <factor>', 'multiplies all deadlines, for a machine that is slow or has much else to do', '1')
   .option('--saboteurs', 'tries the suite itself instead: drivers that each break one promise, in memory; takes minutes')
   .action((broker: string | undefined, options: Options, command: Command) => {
     if (options.saboteurs) return trySuite()
@@ -54,7 +57,11 @@ await new Command('jobport-certify')
     process.exitCode = 1
   })
 
-async function main(broker: string, { out, seed, grep, module, broker: own, topology, torture }: Options): Promise<void> {
+async function main(
+  broker: string,
+  { out, seed, grep, module, broker: own, topology, torture, patience }: Options,
+): Promise<void> {
+  setPatience(Number(patience))
   const url = broker === 'memory' ? 'memory://certify' : broker
   const adapter = await adapterFor(url, module)
   const { server, driver } = await visit(adapter, url)

@@ -1,9 +1,20 @@
 import { AssertionError } from 'chai'
 
 const POLL = 5
+let patience = 1
 
 /** A wait of a case's own that was not fulfilled: an assertion, unlike a runner's timeout. */
 export class WaitError extends AssertionError<undefined> {}
+
+/** Multiplies all deadlines from now on. */
+export function setPatience(factor: number): void {
+  patience = factor
+}
+
+/** A deadline, ms, as long as the machine needs. */
+export function patiently(deadline: number): number {
+  return deadline * patience
+}
 
 /** Resolves once `done` is true; looks at every change it can cheaply see. Fails with what `state` shows. */
 export async function until(
@@ -12,9 +23,9 @@ export async function until(
   state: () => unknown,
   deadline: number,
 ): Promise<void> {
-  const end = performance.now() + deadline
+  const end = performance.now() + patiently(deadline)
   while (!(await done())) {
-    if (performance.now() > end) throw new WaitError(`${what} did not happen within ${deadline} ms: ${show(state())}`)
+    if (performance.now() > end) throw new WaitError(`${what} did not happen within ${patiently(deadline)} ms: ${show(state())}`)
     await pause(POLL)
   }
 }
@@ -33,7 +44,8 @@ export async function quiet(ms: number, what: string, state: () => unknown): Pro
 export async function within<T>(deadline: number, what: string, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new WaitError(`${what} took longer than ${deadline} ms`)), deadline)
+    const end = (): void => reject(new WaitError(`${what} took longer than ${patiently(deadline)} ms`))
+    timer = setTimeout(end, patiently(deadline))
   })
   try {
     return await Promise.race([work, late])
@@ -44,7 +56,7 @@ export async function within<T>(deadline: number, what: string, work: Promise<T>
 
 /** As a program would that repeats what was refused for the moment; its last error, after `deadline` ms. */
 export async function insist<T>(deadline: number, step: () => Promise<T>): Promise<T> {
-  const end = performance.now() + deadline
+  const end = performance.now() + patiently(deadline)
   for (;;) {
     try {
       return await step()
