@@ -1,0 +1,79 @@
+import { createDriver as createBullMQ } from '@jobport/adapter-bullmq'
+import { createDriver as createMemory } from '@jobport/adapter-memory'
+import { createDriver as createNats } from '@jobport/adapter-nats'
+import { createDriver as createRabbitMQ } from '@jobport/adapter-rabbitmq'
+import { createPostgresBackend, type BackendFactory } from 'bullmq'
+import { Pool } from 'pg'
+import { amqplib } from './contenders/amqplib.ts'
+import { bullmq } from './contenders/bullmq.ts'
+import { followed } from './contenders/followed.ts'
+import { viaFastq, viaPQueue } from './contenders/in-process.ts'
+import { jetstream } from './contenders/jetstream.ts'
+import { jobport } from './contenders/jobport.ts'
+import { pgBoss } from './contenders/pg-boss.ts'
+import { rascal } from './contenders/rascal.ts'
+import { redisStreams } from './contenders/redis-streams.ts'
+import type { Contender } from './contender.ts'
+
+export type Kind = keyof typeof CONTENDERS
+
+/** Who meets at a broker. The first is ours, the second the raw client at the same durability. */
+const CONTENDERS = {
+  memory: (url: string) => [jobport(() => createMemory(url), { without: ['shared'] }), viaFastq, viaPQueue],
+  redis: (url: string) => [
+    jobport(() => createBullMQ(url)),
+    bullmq(() => ({ connection: { url, maxRetriesPerRequest: null } })),
+    redisStreams(url),
+  ],
+  postgres: (url: string) => [jobport(() => createBullMQ(url)), bullmq(() => onPostgres(url)), pgBoss(url)],
+  rabbitmq: (url: string) => {
+    const given = (): Contender => jobport(() => createRabbitMQ(url), { title: 'Jobport, given ids', given: true })
+    return [
+      jobport(() => createRabbitMQ(url)),
+      amqplib(url),
+      given(),
+      jobport(() => createRabbitMQ(`${url}?ledger=all`), { title: "Jobport, ledger: 'all'" }),
+      followed(given(), url, 10),
+      followed(given(), url, 50),
+      rascal(url),
+    ]
+  },
+  nats: (url: string) => [jobport(() => createNats(url)), jetstream(url, 'fenced'), jetstream(url, 'acknowledged')],
+} satisfies Record<string, (url: string) => readonly Contender[]>
+
+export const TITLES: Record<Kind, string> = {
+  memory: 'In memory',
+  redis: 'Redis (BullMQ)',
+  postgres: 'PostgreSQL (BullMQ)',
+  rabbitmq: 'RabbitMQ',
+  nats: 'NATS JetStream',
+}
+
+export const KINDS = Object.keys(CONTENDERS) as Kind[]
+
+export function contendersAt(kind: Kind, url: string): readonly Contender[] {
+  return CONTENDERS[kind](url)
+}
+
+/** BullMQ's own schema, which ours shares. */
+function onPostgres(url: string): { connection: unknown; factory: BackendFactory; end: () => Promise<void> } {
+  const pool = new Pool({ connectionString: url, max: 6, options: '-c search_path=bullmq' })
+  pool.on('error', () => {})
+  return { connection: pool, factory: createPostgresBackend as unknown as BackendFactory, end: () => pool.end() }
+}
+
+/** Which server it is. */
+export async function versionOf(kind: Kind, url: string): Promise<string> {
+  const driver = {
+    memory: createMemory,
+    redis: createBullMQ,
+    postgres: createBullMQ,
+    rabbitmq: createRabbitMQ,
+    nats: createNats,
+  }[kind](url)
+  try {
+    return (await driver.connect({ down() {}, up() {}, error() {} })).server
+  } finally {
+    await driver.close()
+  }
+}

@@ -1,0 +1,104 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { openBroker, type RunningBroker } from '@jobport/brokers'
+import { clientsBeside } from '@jobport/conformance'
+import { SingleBar } from 'cli-progress'
+import { Command } from 'commander'
+import { contendersAt, KINDS, TITLES, versionOf, type Kind } from './arenas.ts'
+import { compare } from './compare.ts'
+import { writePage } from './page.ts'
+import { contendersOf, roundsOf, run } from './runner.ts'
+import { tableOf } from './table.ts'
+import { workloads } from './workloads/index.ts'
+import type { Results, Row } from './results.ts'
+import type { Workload } from './workload.ts'
+
+const FOLDER = new URL('./results/', import.meta.url)
+const LATEST = new URL('latest.json', FOLDER)
+
+/** Between two lines of progress where there is no terminal, ms. */
+const QUIET = 10_000
+
+interface Options {
+  readonly broker: readonly Kind[]
+  readonly only?: string
+  readonly quick?: boolean
+  readonly page?: boolean
+  readonly compare?: boolean
+}
+
+await new Command('bench')
+  .description('Measures Jobport beside raw clients and peers, in turns, on brokers of its own.')
+  .argument('[files...]', 'two result files, with --compare')
+  .option('-b, --broker <kinds...>', KINDS.join(', '), [...KINDS])
+  .option('-o, --only <pattern>', 'only workloads whose id matches')
+  .option('-q, --quick', 'the table of the main workloads, in minutes')
+  .option('-p, --page', 'writes docs/performance.md from results/latest.json, and measures nothing')
+  .option('-c, --compare', 'shows what changed between two result files, and measures nothing')
+  .action(async (files: readonly string[], options: Options) => {
+    if (options.compare) console.log(compare(await load(files[0]!), await load(files[1]!)))
+    else if (options.page) await writePage(await load(LATEST))
+    else await measure(options)
+  })
+  .parseAsync()
+
+async function measure({ broker: kinds, only, quick = false }: Options): Promise<void> {
+  const start = performance.now()
+  const pattern = new RegExp(only ?? '')
+  const chosen = workloads.filter(({ id, jobs }) => pattern.test(id) && (!quick || jobs.quick !== undefined))
+  const versions: Record<string, string> = { node: process.versions.node, ...clientsBeside(import.meta.url) }
+  const rows: Row[] = []
+  const bar = new SingleBar({
+    format: '{bar} {value}/{total} {title}',
+    clearOnComplete: true,
+    noTTYOutput: true,
+    notTTYSchedule: QUIET,
+  })
+  bar.start(
+    kinds.reduce((sum, kind) => sum + boutsOf(kind, chosen, quick), 0),
+    0,
+    { title: '' },
+  )
+  for (const kind of kinds) {
+    await using server = await serve(kind)
+    const url = server?.url ?? 'memory://bench'
+    versions[kind] = await versionOf(kind, url)
+    const onBout = (title: string): void => bar.increment({ title })
+    rows.push(...(await run({ kind, url, workloads: chosen, quick, onBout })))
+  }
+  bar.stop()
+  const results: Results = {
+    date: new Date().toISOString(),
+    revision: execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim(),
+    quick,
+    machine: {
+      system: `${process.platform} ${process.arch}`,
+      cpus: cpus().length,
+      model: cpus()[0]!.model.trim(),
+      memory: totalmem(),
+    },
+    versions,
+    ms: Math.round(performance.now() - start),
+    rows,
+  }
+  await mkdir(FOLDER, { recursive: true })
+  await writeFile(LATEST, `${JSON.stringify(results, undefined, 1)}\n`)
+  for (const kind of kinds) console.log(`\n${TITLES[kind]}, ${versions[kind]}\n\n${tableOf(results, kind)}`)
+  console.log(`\n${Math.round(results.ms / 1_000)} s`)
+}
+
+async function serve(kind: Kind): Promise<RunningBroker | undefined> {
+  if (kind === 'memory') return undefined
+  const settings = kind === 'nats' ? { 'jetstream.max_file_store': '8GB' } : {}
+  return openBroker(kind, { own: true, settings })
+}
+
+function boutsOf(kind: Kind, chosen: readonly Workload[], quick: boolean): number {
+  const contenders = contendersAt(kind, 'x://127.0.0.1:1')
+  return chosen.reduce((sum, each) => sum + contendersOf(each, contenders).length * roundsOf(each, quick), 0)
+}
+
+async function load(file: string | URL): Promise<Results> {
+  return JSON.parse(await readFile(file, 'utf8')) as Results
+}

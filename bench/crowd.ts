@@ -1,0 +1,39 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import type { Kind } from './arenas.ts'
+import type { Crowd } from './workload.ts'
+
+export interface Place {
+  readonly kind: Kind
+  readonly url: string
+  /** The contender's title. */
+  readonly contender: string
+  readonly queue: string
+}
+
+/** So many worker processes, connected; they begin when their end is asked for. */
+export async function crowdOf(count: number, { kind, url, contender, queue }: Place): Promise<Crowd> {
+  const program = new URL('./worker-process.ts', import.meta.url)
+  const children = Array.from({ length: count }, () => fork(program, [kind, url, contender, queue]))
+  await Promise.all(children.map((child) => once(child, 'message')))
+  return {
+    async ended(jobs) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      let done = 0
+      for (const child of children) child.on('message', (more) => void ((done += more as number) >= jobs && resolve()))
+      const start = performance.now()
+      for (const child of children) child.send('go')
+      await promise
+      return performance.now() - start
+    },
+    async kill() {
+      await Promise.all(children.map(kill))
+    },
+  }
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exit
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { median } from 'simple-statistics'
+import { memoryAt } from '@jobport/brokers'
+import { contendersAt, type Kind } from './arenas.ts'
+import { crowdOf } from './crowd.ts'
+import type { Contender } from './contender.ts'
+import type { Row } from './results.ts'
+import type { Measures, Workload } from './workload.ts'
+
+export interface Plan {
+  readonly kind: Kind
+  readonly url: string
+  readonly workloads: readonly Workload[]
+  readonly quick: boolean
+  /** Told before each bout, and how many bouts there are. */
+  readonly onBout: (title: string) => void
+}
+
+const ROUNDS = 5
+/** Part of a bout's jobs that each contender does first, uncounted: code is compiled as it is used. */
+const WARMUP = 0.2
+const QUICK_ROUNDS = 2
+/** Longest that a bout may take, ms. */
+const DEADLINE = 1_200_000
+
+/** All contenders of one broker under all workloads, taking turns: A B, then B A. */
+export async function run(plan: Plan): Promise<Row[]> {
+  const contenders = contendersAt(plan.kind, plan.url)
+  const capacities = new Map<Contender, number>()
+  const rows: Row[] = []
+  for (const workload of plan.workloads) {
+    const samples = await meet(plan, workload, contenders, capacities)
+    for (const contender of contenders) {
+      const taken = samples.get(contender)
+      if (taken && workload.id === 'work-100') capacities.set(contender, median(taken.map(({ rate }) => rate!)))
+      const row = { broker: plan.kind, workload: workload.id, contender: contender.title, unit: workload.unit }
+      rows.push(taken ? { ...row, samples: taken } : row)
+    }
+  }
+  return rows
+}
+
+/** Of each contender that can take part. */
+async function meet(
+  plan: Plan,
+  workload: Workload,
+  contenders: readonly Contender[],
+  capacities: ReadonlyMap<Contender, number>,
+): Promise<Map<Contender, Measures[]>> {
+  const able = contendersOf(workload, contenders)
+  if (!workload.alone) for (const contender of able) await bout(plan, workload, contender, { part: WARMUP })
+  const samples = new Map(able.map((contender) => [contender, [] as Measures[]]))
+  for (let round = 0; round < roundsOf(workload, plan.quick); round++)
+    for (const contender of round % 2 === 0 ? able : able.toReversed()) {
+      plan.onBout(`${plan.kind} · ${workload.title} · ${contender.title}`)
+      samples.get(contender)!.push(await bout(plan, workload, contender, { capacity: capacities.get(contender) ?? Infinity }))
+    }
+  return samples
+}
+
+export function contendersOf({ needs, alone }: Workload, contenders: readonly Contender[]): readonly Contender[] {
+  const able = contenders.filter(({ abilities }) => needs.every((need) => abilities.has(need)))
+  return alone ? able.slice(0, 1) : able
+}
+
+export function roundsOf({ rounds = ROUNDS }: Workload, quick: boolean): number {
+  return quick ? Math.min(rounds, QUICK_ROUNDS) : rounds
+}
+
+async function bout(
+  { kind, url, quick }: Plan,
+  workload: Workload,
+  contender: Contender,
+  { part = 1, capacity = Infinity },
+): Promise<Measures> {
+  const queue = `bench-${randomBytes(5).toString('hex')}`
+  const held = await contender.open(queue)
+  const jobs = Math.ceil((quick ? workload.jobs.quick! : workload.jobs.full) * part)
+  const late = new Error(`${kind}, ${workload.id}, ${contender.title}: not done after ${DEADLINE / 60_000} minutes`)
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const measures = workload.run(held, jobs, {
+      capacity,
+      brokerMemory: () => (kind === 'memory' ? undefined : memoryAt(Number(new URL(url).port))),
+      processes: (count) => crowdOf(count, { kind, url, contender: contender.title, queue }),
+    })
+    const deadline = new Promise<never>((_, reject) => (timer = setTimeout(reject, DEADLINE, late)))
+    return await Promise.race([measures, deadline])
+  } finally {
+    clearTimeout(timer)
+    await held.drop()
+  }
+}
