@@ -30,6 +30,17 @@ export class Connection {
     return this.#closing !== undefined
   }
 
+  /** The driver and the server's facts, once there are any. Throw `CLOSED`. */
+  get made(): Driver | undefined {
+    this.checkOpen()
+    return this.#driver
+  }
+
+  get server(): ServerInfo | undefined {
+    this.checkOpen()
+    return this.#server
+  }
+
   /** The driver, made but not necessarily connected. Throws `INVALID_CONFIG`, `ADAPTER_MISSING`, `NOT_SUPPORTED`, `CLOSED`. */
   async driver(): Promise<Driver> {
     this.checkOpen()

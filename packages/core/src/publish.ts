@@ -13,24 +13,36 @@ export interface Draft {
 /** What a driver gets beyond the deadline to say what it knows, ms. */
 const GRACE = 200
 
-/** One receipt or error per draft, in order, within the deadline. What the adapter lacks is refused before any I/O. */
-export async function publish(
+/** A connected driver, and what is left of the deadline, ms. What the adapter or the server lacks for a draft is refused. */
+export async function admit(
   connection: Connection,
-  queue: string,
   drafts: readonly Draft[],
   deadline: number,
-): Promise<(Receipt | JobportError)[]> {
-  const driver = await connection.driver()
+): Promise<{ driver: Driver; left: number }> {
+  const driver = connection.made ?? (await connection.driver())
   for (const { message } of drafts) checkFeatures(driver, message)
-  if (drafts.length === 0) return []
+  const known = connection.server
   const start = performance.now()
-  const server = await within(deadline, 'connecting', connection.connect()).catch((error: JobportError) => {
-    throw error.code === 'TIMEOUT' ? new JobportError('UNAVAILABLE', `${driver.name} cannot be reached: ${error.message}`) : error
-  })
+  const server = known ?? (await connected(connection, driver, deadline))
   for (const draft of drafts) checkSize(draft, server)
-  const messages = drafts.map(({ message }) => message)
-  const results = await confirmed(driver, queue, messages, Math.max(1, deadline - (performance.now() - start)))
+  return { driver, left: known ? deadline : Math.max(1, deadline - (performance.now() - start)) }
+}
+
+/** One receipt or error per message, in order, within the deadline. Never rejects. */
+export async function confirm(
+  driver: Driver,
+  queue: string,
+  messages: readonly Message[],
+  deadline: number,
+): Promise<(Receipt | JobportError)[]> {
+  const results = await confirmed(driver, queue, messages, deadline)
   return results.map((result, i) => receiptOf(messages[i]!, result))
+}
+
+async function connected(connection: Connection, { name }: Driver, deadline: number): Promise<ServerInfo> {
+  return within(deadline, 'connecting', connection.connect()).catch((error: JobportError) => {
+    throw error.code === 'TIMEOUT' ? new JobportError('UNAVAILABLE', `${name} cannot be reached: ${error.message}`) : error
+  })
 }
 
 /** The driver's word, or `unknown` for all if it gives none in time. */

@@ -6,9 +6,10 @@ import { normalise } from './json.ts'
 import { checkId, checkJobName, checkQueueName } from './names.ts'
 import { checkAddOptions, checkDeadline, checkDefaults, checkRecord, type AddOptions, type JobOptions } from './options.ts'
 import { isPlain } from './plain.ts'
-import { publish, type Draft } from './publish.ts'
+import { admit, confirm, type Draft } from './publish.ts'
 import { viewOf, type JobPage, type JobView } from './job-view.ts'
 import { checkPage, type PageOptions } from './page.ts'
+import { Outbox } from './outbox.ts'
 import { JobDefinition } from './define-job.ts'
 import type { Connection } from './connection.ts'
 import type { Features, JobState, QueueAdmin } from './driver.ts'
@@ -35,6 +36,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   readonly #connection: Connection
   readonly #defaults: JobOptions
   readonly #deadline: number
+  readonly #outbox: Outbox
 
   /** Made by `broker.queue`. */
   constructor(name: string, connection: Connection, brokerDeadline: number, options: QueueOptions = {}) {
@@ -45,6 +47,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     this.#connection = connection
     this.#defaults = defaults
     this.#deadline = deadline
+    this.#outbox = new Outbox(connection, name)
     this.deadLetters = new DeadLetters(name, connection)
   }
 
@@ -57,9 +60,8 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   async add(job: string | JobDefinition, data: unknown, options: AddOptions = {}): Promise<Receipt> {
     const draft = this.#draft(job, data, options)
     if (job instanceof JobDefinition) await job.validate(data)
-    const [outcome] = await publish(this.#connection, this.name, [draft], options.deadline ?? this.#deadline)
-    if (outcome instanceof JobportError) throw outcome
-    return outcome!
+    const { driver, left } = await admit(this.#connection, [draft], options.deadline ?? this.#deadline)
+    return this.#outbox.add(driver, draft.message, left)
   }
 
   /** Not atomic. One receipt per job, in order, or `PARTLY_ADDED` with the receipts and the failures by index. */
@@ -68,7 +70,11 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     const list: unknown = jobs
     if (!Array.isArray(list)) throw new JobportError('INVALID_ARGUMENT', 'addMany takes a list of { name, data, options? }')
     const drafts = jobs.map((job, index) => this.#draftAt(index, job))
-    const outcomes = await publish(this.#connection, this.name, drafts, options.deadline ?? this.#deadline)
+    const { driver, left } = await admit(this.#connection, drafts, options.deadline ?? this.#deadline)
+    if (drafts.length === 0) return []
+    this.#outbox.flush()
+    const messages = drafts.map(({ message }) => message)
+    const outcomes = await confirm(driver, this.name, messages, left)
     const failures = new Map<number, JobportError>()
     const receipts = outcomes.map((outcome, index) => {
       if (!(outcome instanceof JobportError)) return outcome
