@@ -41,6 +41,7 @@ export function jetstream(url: string, settlement: Settlement): Contender {
         async work(concurrency, handle, done) {
           const consumer = await jetstreamOf(connection).consumers.get(stream, 'w')
           const messages = await consumer.consume({ max_messages: concurrency })
+          const running = new Set<Promise<void>>()
           const run = async (message: JsMsg): Promise<void> => {
             await handle(message.json<Payload>())
             await settle(message)
@@ -48,13 +49,15 @@ export function jetstream(url: string, settlement: Settlement): Contender {
           }
           const loop = (async (): Promise<void> => {
             for await (const message of messages) {
-              if (concurrency === 1) await run(message)
-              else void run(message)
+              const its = run(message).finally(() => running.delete(its))
+              running.add(its)
+              if (concurrency === 1) await its
             }
           })()
           return async () => {
             await messages.close()
             await loop
+            await Promise.all(running)
           }
         },
         async drop() {

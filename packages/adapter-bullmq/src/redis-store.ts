@@ -1,43 +1,20 @@
 import { JobportError, type DriverListener, type Json, type ServerInfo } from '@jobport/core/driver'
 import { createRedisBackend, Queue, type BackendFactory } from 'bullmq'
-import { Cluster, Redis, ReplyError } from 'ioredis'
-import { once } from 'node:events'
+import { ReplyError } from 'ioredis'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
 import { LeaseWorker, type Leases, type NativeJob } from './lease-worker.ts'
+import { connected, isReady, makeProducer, makeWorker, type Client } from './redis-clients.ts'
 import { RedisLedger } from './redis-ledger.ts'
 import { inspectServer } from './redis-server.ts'
 import { workerName } from './worker-name.ts'
 import type { Ledger } from './ledger.ts'
 import type { Settings } from './settings.ts'
 import type { NativeQueue, Store, Subscription } from './store.ts'
-import type { ClientOptions, RedisTarget } from './target.ts'
-
-type Client = Redis | Cluster
+import type { RedisTarget } from './target.ts'
 
 const CONNECT_DEADLINE = 4_500
 const backendFactory = createRedisBackend as unknown as BackendFactory
-
-/** ioredis holds the process open for so long after a disconnect that comes twice; ms. */
-const DISCONNECT = 200
-/** How long a server that was asked may be silent until its connection counts as dead: longer than any wait of BullMQ's; ms. */
-const SILENCE = 15_000
-/** Producers fail fast: nothing waits for a connection, and nothing is sent twice. */
-const PRODUCER: ClientOptions = {
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 0,
-  autoResendUnfulfilledCommands: false,
-  disconnectTimeout: DISCONNECT,
-  socketTimeout: SILENCE,
-}
-/** Workers go on through any outage, as BullMQ demands. */
-const WORKER: ClientOptions = {
-  enableOfflineQueue: true,
-  maxRetriesPerRequest: null,
-  autoResendUnfulfilledCommands: true,
-  disconnectTimeout: DISCONNECT,
-  socketTimeout: SILENCE,
-}
 
 export class RedisStore implements Store {
   readonly #settings: Settings
@@ -142,7 +119,8 @@ export class RedisStore implements Store {
   }
 
   async #open(): Promise<ServerInfo> {
-    const client = this.#makeProducer()
+    // the first connection tells at once why it failed; later ones go on trying
+    const client = makeProducer(this.#target, CONNECT_DEADLINE, () => this.#server !== undefined)
     const over = new AbortController()
     let fault: unknown
     const onError = (error: unknown): void => void (fault = error)
@@ -171,25 +149,9 @@ export class RedisStore implements Store {
     }
   }
 
-  #makeProducer(): Client {
-    const target = this.#target
-    if (target.kind === 'given') return target.client
-    // the first connection tells at once why it failed; later ones go on trying
-    const retry = (times: number): number | null => (this.#server ? backoff(times) : null)
-    const options = { ...PRODUCER, lazyConnect: true, connectTimeout: CONNECT_DEADLINE }
-    if (target.kind === 'redis') return new Redis({ ...target.options, ...options, retryStrategy: retry })
-    return new Cluster(target.nodes, {
-      redisOptions: { ...target.options, ...options },
-      enableOfflineQueue: false,
-      lazyConnect: true,
-      clusterRetryStrategy: retry,
-    })
-  }
-
   /** One connection for what all workers of this driver do but wait; BullMQ makes one more for each to wait on. */
   #makeWorkers(): Client {
-    const options = { ...WORKER, lazyConnect: false, retryStrategy: backoff }
-    const client = makeWorkerClient(this.#target, options)
+    const client = makeWorker(this.#target)
     client.on('error', (error: Error) => this.#report(error))
     return client
   }
@@ -247,19 +209,6 @@ export class RedisStore implements Store {
   }
 }
 
-function makeWorkerClient(target: RedisTarget, options: ClientOptions): Client {
-  if (target.kind === 'redis') return new Redis({ ...target.options, ...options })
-  const clusterRetryStrategy = backoff
-  if (target.kind === 'cluster')
-    return new Cluster(target.nodes, { redisOptions: { ...target.options, ...options }, clusterRetryStrategy })
-  const { client } = target
-  if (client instanceof Cluster) {
-    const { replyMapping: _, ...own } = client.options.redisOptions ?? {}
-    return client.duplicate(undefined, { redisOptions: { ...own, ...options }, clusterRetryStrategy, lazyConnect: false })
-  }
-  return client.duplicate(options)
-}
-
 /** BullMQ waits in whole seconds where it may not ask for the version; what we need can do better. */
 function waitExactly(worker: LeaseWorker): void {
   const { blockingConnection } = worker.getBackend() as unknown as {
@@ -268,26 +217,9 @@ function waitExactly(worker: LeaseWorker): void {
   blockingConnection.capabilities.canDoubleTimeout = true
 }
 
-async function connected(client: Client, signal: AbortSignal): Promise<void> {
-  if (isReady(client)) return
-  if (client.status === 'wait' || client.status === 'end') return client.connect()
-  const ended = once(client, 'end', { signal }).then(() => {
-    throw new Error('Connection is closed.')
-  })
-  await Promise.race([once(client, 'ready', { signal }), ended])
-}
-
 /** What a first connection failed of: something that passes, or something that the server has not. */
 function toRefusal(fault: unknown): JobportError {
   const told = toJobportError(fault, 'redis')
   if (told.code !== 'REJECTED') return told
   return new JobportError(fault instanceof ReplyError ? 'SERVER_UNSUITABLE' : 'UNAVAILABLE', told.message, { cause: fault })
-}
-
-function isReady({ status }: Client): boolean {
-  return status === 'ready'
-}
-
-function backoff(times: number): number {
-  return Math.min(50 * 2 ** (times - 1), 2_000) + Math.random() * 50
 }

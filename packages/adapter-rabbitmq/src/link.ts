@@ -1,4 +1,4 @@
-import { JobportError } from '@jobport/core/driver'
+import { coalesceWrites, JobportError } from '@jobport/core/driver'
 import {
   connect,
   credentials,
@@ -157,6 +157,7 @@ export class Link {
       recovery: { initialDelay: 100, maxDelay: 2_000, initialMaxRetries, waitForConnect: false },
     })
     model.on('connect', (live) => {
+      coalesceWrites(streamOf(live))
       this.#live = live
       this.#blocked = undefined
       this.#listener.up()
@@ -191,7 +192,10 @@ export class Link {
 }
 
 /** amqplib ends its side only, and waits for the other: one that is frozen would keep the socket open. */
-function destroy({ connection }: ChannelModel): void {
-  const { stream } = connection as unknown as { readonly stream: Duplex }
-  stream.destroy(new Error('closed'))
+function destroy(model: ChannelModel): void {
+  streamOf(model).destroy(new Error('closed'))
+}
+
+function streamOf({ connection }: ChannelModel): Duplex {
+  return (connection as unknown as { readonly stream: Duplex }).stream
 }

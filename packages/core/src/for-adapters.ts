@@ -1,4 +1,5 @@
 /** All that an adapter needs, as `@jobport/core/driver`. */
 export type * from './driver.ts'
+export { coalesceWrites } from './coalesce.ts'
 export { decode, encode, ENVELOPE_VERSION, readMessage, unreadable } from './envelope.ts'
 export { JobportError, redact, toJobError, type ErrorCode, type JobError } from './errors.ts'

@@ -1,0 +1,85 @@
+import { coalesceWrites } from '@jobport/core/driver'
+import { Cluster, Redis } from 'ioredis'
+import { once } from 'node:events'
+import type { ClientOptions, RedisTarget } from './target.ts'
+
+export type Client = Redis | Cluster
+
+/** ioredis holds the process open for so long after a disconnect that comes twice; ms. */
+const DISCONNECT = 200
+/** How long a server that was asked may be silent until its connection counts as dead: longer than any wait of BullMQ's; ms. */
+const SILENCE = 15_000
+/** Producers fail fast: nothing waits for a connection, and nothing is sent twice. */
+const PRODUCER: ClientOptions = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  disconnectTimeout: DISCONNECT,
+  socketTimeout: SILENCE,
+}
+/** Workers go on through any outage, as BullMQ demands. */
+const WORKER: ClientOptions = {
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  autoResendUnfulfilledCommands: true,
+  disconnectTimeout: DISCONNECT,
+  socketTimeout: SILENCE,
+}
+
+/** `persists` is asked after each failure; the caller's own client is used as it is. */
+export function makeProducer(target: RedisTarget, connectTimeout: number, persists: () => boolean): Client {
+  if (target.kind === 'given') return target.client
+  const retry = (times: number): number | null => (persists() ? backoff(times) : null)
+  const options = { ...PRODUCER, lazyConnect: true, connectTimeout }
+  if (target.kind === 'redis') return coalescing(new Redis({ ...target.options, ...options, retryStrategy: retry }))
+  return coalescing(
+    new Cluster(target.nodes, {
+      redisOptions: { ...target.options, ...options },
+      enableOfflineQueue: false,
+      lazyConnect: true,
+      clusterRetryStrategy: retry,
+    }),
+  )
+}
+
+export function makeWorker(target: RedisTarget): Client {
+  return coalescing(workerClient(target, { ...WORKER, lazyConnect: false, retryStrategy: backoff }))
+}
+
+/** Resolves once it serves commands. */
+export async function connected(client: Client, signal: AbortSignal): Promise<void> {
+  if (isReady(client)) return
+  if (client.status === 'wait' || client.status === 'end') return client.connect()
+  const ended = once(client, 'end', { signal }).then(() => {
+    throw new Error('Connection is closed.')
+  })
+  await Promise.race([once(client, 'ready', { signal }), ended])
+}
+
+export function isReady({ status }: Client): boolean {
+  return status === 'ready'
+}
+
+function workerClient(target: RedisTarget, options: ClientOptions): Client {
+  if (target.kind === 'redis') return new Redis({ ...target.options, ...options })
+  const clusterRetryStrategy = backoff
+  if (target.kind === 'cluster')
+    return new Cluster(target.nodes, { redisOptions: { ...target.options, ...options }, clusterRetryStrategy })
+  const { client } = target
+  if (client instanceof Cluster) {
+    const { replyMapping: _, ...own } = client.options.redisOptions ?? {}
+    return client.duplicate(undefined, { redisOptions: { ...own, ...options }, clusterRetryStrategy, lazyConnect: false })
+  }
+  return client.duplicate(options)
+}
+
+/** Commands of one turn of the event loop leave together. */
+function coalescing(client: Client): Client {
+  if (client instanceof Cluster) client.on('+node', coalescing)
+  else client.on('connect', () => coalesceWrites(client.stream))
+  return client
+}
+
+function backoff(times: number): number {
+  return Math.min(50 * 2 ** (times - 1), 2_000) + Math.random() * 50
+}
