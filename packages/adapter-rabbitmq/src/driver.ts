@@ -24,7 +24,8 @@ import { Post } from './post.ts'
 import { publish } from './publish.ts'
 import { Publisher } from './publisher.ts'
 import { readSettings, type Settings } from './settings.ts'
-import { LONGEST_DELAY, Topology } from './topology.ts'
+import { LONGEST_DELAY } from './delay-steps.ts'
+import { Topology } from './topology.ts'
 import type { RabbitMQOptions } from './options.ts'
 
 const TEN_YEARS = 10 * 365 * 86_400_000

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 import {
   ENVELOPE_VERSION,
   JobportError,
@@ -27,6 +27,11 @@ export interface Origin {
   readonly uid: string
   readonly letter: string
 }
+
+/** Bytes of a token, and what is drawn at a time: the system is asked rarely. */
+const TOKEN = 9
+const POOL = Buffer.alloc(TOKEN * 512)
+let drawn = POOL.length
 
 /** What travels with a message beside the job. */
 export interface Travel {
@@ -104,7 +109,11 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
 
 /** Names a physical message, a run, a life. */
 export function newToken(): string {
-  return randomBytes(9).toString('base64url')
+  if (drawn === POOL.length) {
+    randomFillSync(POOL)
+    drawn = 0
+  }
+  return POOL.toString('base64url', drawn, (drawn += TOKEN))
 }
 
 function marksOf(copy: string, { attempt, crashes, ledger }: Travel): Record<string, unknown> {
@@ -126,7 +135,7 @@ export function fromWire({ content, properties }: NativeMessage): Reading {
   const headers = (properties.headers ?? {}) as Record<string, unknown>
   const given = properties.messageId as unknown
   const anonymous = typeof given !== 'string' || given === ''
-  const uid = anonymous ? `${ANONYMOUS}${randomBytes(9).toString('base64url')}` : given
+  const uid = anonymous ? `${ANONYMOUS}${newToken()}` : given
   const mark = headers['jobport-copy']
   const rest = { copy: typeof mark === 'string' ? mark : uid, anonymous, travel: readTravel(headers), ...readDead(headers) }
   try {

@@ -53,7 +53,8 @@ export class Post {
     signal?: AbortSignal,
   ): Promise<Sent> {
     try {
-      return await this.#publisher.send(await this.#topology.route(queue, delay, since), wire, signal)
+      const direct = delay > 0 ? undefined : this.#topology.direct(queue)
+      return await this.#publisher.send(direct ?? (await this.#topology.route(queue, delay, since)), wire, signal)
     } catch (error) {
       const { cause } = error as JobportError
       return cause !== undefined && isMissing(cause)

@@ -1,18 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobportError } from '@jobport/core/driver'
 import { isForeign } from './faults.ts'
+import { DIGITS, digitsOf, levels, pattern, stepsOf } from './delay-steps.ts'
 import { LEVELS, namesOf, type DelayNames, type Names } from './names.ts'
 import type { Channel } from 'amqplib'
 import type { Calls } from './calls.ts'
 import type { Settings } from './settings.ts'
 
-const DIGITS = 15
 /** Tries, and ms between them. */
 const DROPS = 5
 const RECONNECTION = 500
-/** What the chain of delays can hold, ms: 49.7 days. */
-export const LONGEST_DELAY: number = 16 ** LEVELS - 1
-
 /** Where to publish a message so that it arrives in the work queue, at once or after a delay. */
 export interface Route {
   readonly exchange: string
@@ -51,7 +48,7 @@ export class Topology {
 
   /** Work queue and dead letters. Rejects with `SERVER_UNSUITABLE` where others have queues of these names. */
   async ensure(queue: string): Promise<void> {
-    await this.#once(`${queue} queue`, () => this.#declare(queue))
+    await this.#once(queueKey(queue), () => this.#declare(queue))
   }
 
   /** What workers and keepers of the queue talk through. */
@@ -63,6 +60,11 @@ export class Topology {
         (channel) => channel.assertQueue(members, { durable: true, arguments: this.markArguments }),
       ])
     })
+  }
+
+  /** The way to the work queue without a delay, if that is known to be there. */
+  direct(queue: string): Route | undefined {
+    return this.#ready.has(queueKey(queue)) ? { exchange: '', key: this.names(queue).work } : undefined
   }
 
   /**
@@ -262,34 +264,10 @@ const NODE_LOST = 5_000
 /** Without it a killed broker loses what is on its way between two queues. */
 const AT_LEAST_ONCE = { 'x-dead-letter-strategy': 'at-least-once', 'x-overflow': 'reject-publish' }
 
-/** All that there can be, the last that a message passes first: who counts in this order counts none twice. */
-function stepsOf(nameOf: DelayNames['queue']): string[] {
-  return levels().flatMap((level) => digits().map((digit) => nameOf(level, digit)))
+function queueKey(queue: string): string {
+  return `${queue} queue`
 }
 
 function stepKey(queue: string, level: number, digit: number): string {
   return `${queue} step ${level} ${digit}`
-}
-
-/** Highest first. */
-function digitsOf(delay: number): number[] {
-  const ms = Math.min(Math.max(0, Math.ceil(delay)), LONGEST_DELAY)
-  return ms
-    .toString(16)
-    .padStart(LEVELS, '0')
-    .split('')
-    .map((digit) => parseInt(digit, 16))
-}
-
-function levels(): number[] {
-  return Array.from({ length: LEVELS }, (_, level) => level)
-}
-
-function digits(): number[] {
-  return Array.from({ length: DIGITS }, (_, i) => i + 1)
-}
-
-/** Matches keys whose digit at `level` is `digit`. */
-function pattern(level: number, digit: number): string {
-  return `${'*.'.repeat(LEVELS - 1 - level)}${digit}.#`
 }

@@ -1,0 +1,34 @@
+import { LEVELS, type DelayNames } from './names.ts'
+
+/** That a level can hold, beside 0. */
+export const DIGITS = 15
+/** What the chain of delays can hold, ms: 49.7 days. */
+export const LONGEST_DELAY: number = 16 ** LEVELS - 1
+
+/** All that there can be, the last that a message passes first: who counts in this order counts none twice. */
+export function stepsOf(nameOf: DelayNames['queue']): string[] {
+  return levels().flatMap((level) => digits().map((digit) => nameOf(level, digit)))
+}
+
+/** Highest first. */
+export function digitsOf(delay: number): number[] {
+  const ms = Math.min(Math.max(0, Math.ceil(delay)), LONGEST_DELAY)
+  return ms
+    .toString(16)
+    .padStart(LEVELS, '0')
+    .split('')
+    .map((digit) => parseInt(digit, 16))
+}
+
+export function levels(): number[] {
+  return Array.from({ length: LEVELS }, (_, level) => level)
+}
+
+function digits(): number[] {
+  return Array.from({ length: DIGITS }, (_, i) => i + 1)
+}
+
+/** Matches keys whose digit at `level` is `digit`. */
+export function pattern(level: number, digit: number): string {
+  return `${'*.'.repeat(LEVELS - 1 - level)}${digit}.#`
+}
