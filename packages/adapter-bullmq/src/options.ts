@@ -44,7 +44,10 @@ export interface BullMQOptions {
     /** Connections for publishing and administration. Default 5. */
     readonly poolSize?: number
   }
-  /** Default: the last 1,000 completed, and all dead. A job that was added with its own `removeOnComplete` keeps to that. */
+  /**
+   * Default: the last 1,000 completed, and all dead. A job that was added with its own `removeOnComplete` keeps to that. On
+   * PostgreSQL a worker that is to keep 100 completed jobs or more keeps up to a tenth more.
+   */
   readonly keep?: { readonly completed?: Keep; readonly dead?: Keep }
   /** A worker that does not renew a job's lease for this long has lost it, ms. Default 10,000. */
   readonly lockDuration?: number

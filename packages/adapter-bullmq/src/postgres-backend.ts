@@ -32,6 +32,9 @@ const BATCH = 500
 const POLL = 10
 /** BullMQ's PostgreSQL still counts so, though its types do not say so. */
 const PAUSED = 'paused' as JobType
+/** To find what is beyond the number to be kept, PostgreSQL reads as many rows: of many, every so manieth completion looks. */
+const MANY = 100
+const SLACK = 0.1
 /** BullMQ's own code for a lock that is not held. */
 const LOCK_LOST = -6
 
@@ -74,6 +77,7 @@ export class PostgresBackend extends PostgresQueueBackend {
   readonly #renewals: PostgresQueueBackend | undefined
   #adding: Adding[] = []
   #isAdding = false
+  #completed = 0
 
   constructor(pool: Pool, schema: string, queue: string, opts: Backend[2], worker?: WorkerEnd) {
     const alias = aliasOf(schema, queue, worker?.name)
@@ -107,7 +111,7 @@ export class PostgresBackend extends PostgresQueueBackend {
     token: string,
     fetchNext: boolean,
   ): Promise<Finished> {
-    return super.moveToCompleted(job, returnValue, wholeSeconds(removeOnComplete), token, fetchNext)
+    return super.moveToCompleted(job, returnValue, this.#kept(removeOnComplete), token, fetchNext)
   }
 
   override async moveToFailed<T, R, N extends string>(
@@ -165,6 +169,13 @@ export class PostgresBackend extends PostgresQueueBackend {
   override async getClientList(): Promise<string[]> {
     const lists = await super.getClientList()
     return lists.map((list) => list.replaceAll(`name=${this.#alias}:w:`, `name=${this.queueName}:w:`))
+  }
+
+  /** Of completed jobs more are kept for a while. */
+  #kept(keep: boolean | number | KeepJobs): boolean | number | KeepJobs {
+    const whole = wholeSeconds(keep)
+    if (typeof whole !== 'object' || 'age' in whole || whole.count === undefined || whole.count < MANY) return whole
+    return this.#completed++ % Math.floor(whole.count * SLACK) === 0 ? whole : { count: -1 }
   }
 
   async #add(): Promise<void> {
