@@ -41,6 +41,9 @@ const CONTENDERS = {
   nats: (url: string) => [jobport(() => createNats(url)), jetstream(url, 'fenced'), jetstream(url, 'acknowledged')],
 } satisfies Record<string, (url: string) => readonly Contender[]>
 
+/** So many of them take part in a quick run. */
+export const QUICK = 4
+
 export const TITLES: Record<Kind, string> = {
   memory: 'In memory',
   redis: 'Redis (BullMQ)',

@@ -5,7 +5,7 @@ import { openBroker, type RunningBroker } from '@jobport/brokers'
 import { clientsBeside } from '@jobport/conformance'
 import { SingleBar } from 'cli-progress'
 import { Command } from 'commander'
-import { contendersAt, KINDS, TITLES, versionOf, type Kind } from './arenas.ts'
+import { contendersAt, KINDS, QUICK, TITLES, versionOf, type Kind } from './arenas.ts'
 import { compare } from './compare.ts'
 import { writePage } from './page.ts'
 import { contendersOf, roundsOf, run } from './runner.ts'
@@ -95,7 +95,7 @@ async function serve(kind: Kind): Promise<RunningBroker | undefined> {
 }
 
 function boutsOf(kind: Kind, chosen: readonly Workload[], quick: boolean): number {
-  const contenders = contendersAt(kind, 'x://127.0.0.1:1')
+  const contenders = contendersAt(kind, 'x://127.0.0.1:1').slice(0, quick ? QUICK : undefined)
   return chosen.reduce((sum, each) => sum + contendersOf(each, contenders).length * roundsOf(each, quick), 0)
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { median } from 'simple-statistics'
 import { memoryAt } from '@jobport/brokers'
-import { contendersAt, type Kind } from './arenas.ts'
+import { contendersAt, QUICK, type Kind } from './arenas.ts'
 import { crowdOf } from './crowd.ts'
 import type { Contender } from './contender.ts'
 import type { Row } from './results.ts'
@@ -25,7 +25,7 @@ const DEADLINE = 1_200_000
 
 /** All contenders of one broker under all workloads, taking turns: A B, then B A. */
 export async function run(plan: Plan): Promise<Row[]> {
-  const contenders = contendersAt(plan.kind, plan.url)
+  const contenders = contendersAt(plan.kind, plan.url).slice(0, plan.quick ? QUICK : undefined)
   const capacities = new Map<Contender, number>()
   const rows: Row[] = []
   for (const workload of plan.workloads) {

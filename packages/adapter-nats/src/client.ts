@@ -174,5 +174,7 @@ function toNative({ servers, user, password, token, nkey, credentials, tls }: Se
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_WAIT,
     ignoreAuthErrorAbort: true,
+    // else each request makes two errors, with their stacks, that nobody ever sees
+    noAsyncTraces: true,
   }
 }

@@ -1,5 +1,5 @@
 import { JobportError, type Consumer, type Delivery } from '@jobport/core/driver'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { within } from './deadline.ts'
 import { isLeaseLost, toJobportError } from './faults.ts'
 import { InFlight } from './in-flight.ts'
@@ -141,6 +141,8 @@ export class NatsConsumer implements Consumer {
     this.#wake = resolve
     if (this.#free > 0) void this.#pull(0, isSole ? PARK : PARK_OF_SEVERAL).then(() => resolve())
     await promise
+    // jobs that end together are asked for together
+    if (this.#options.prefetch > 1) await turn()
   }
 
   async #pull(level: number, expires: number): Promise<unknown> {
