@@ -23,7 +23,7 @@ export interface Results {
   readonly rows: readonly Row[]
 }
 
-/** The row that `row` is to be compared with: the raw client's, or of one that is not ours, itself. */
+/** Of all contenders at one broker under one workload. */
 export function rowsOf({ rows }: Results, broker: string, workload: string): readonly Row[] {
   return rows.filter((row) => row.broker === broker && row.workload === workload)
 }
