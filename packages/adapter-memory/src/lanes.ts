@@ -6,6 +6,8 @@ const PRIORITIES = 10
 export class Lanes {
   /** Two lanes a priority: handed back, arrived. A Map keeps its order and removes from the middle. */
   readonly #lanes: readonly Map<string, Entry>[] = Array.from({ length: PRIORITIES * 2 }, () => new Map<string, Entry>())
+  /** Where taking has come to: a new iterator would walk over all that was taken before. */
+  readonly #heads: (Iterator<Entry> | undefined)[] = []
 
   get size(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.size, 0)
@@ -17,11 +19,13 @@ export class Lanes {
   }
 
   take(): Entry | undefined {
-    for (const lane of this.#lanes) {
-      for (const entry of lane.values()) {
-        lane.delete(entry.uid)
-        return entry
-      }
+    for (const [i, lane] of this.#lanes.entries()) {
+      if (lane.size === 0) continue
+      let next = this.#heads[i]?.next()
+      if (!next || next.done) next = (this.#heads[i] = lane.values()).next()
+      const entry = next.value as Entry
+      lane.delete(entry.uid)
+      return entry
     }
     return undefined
   }
