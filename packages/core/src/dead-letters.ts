@@ -1,4 +1,4 @@
-import { v7 } from 'uuid'
+import { newUid } from './uid.ts'
 import { JobportError } from './errors.ts'
 import { viewOf, type JobPage, type JobView } from './job-view.ts'
 import { checkId } from './names.ts'
@@ -39,7 +39,7 @@ export class DeadLetters {
   async redrive(id: string, options: { readonly attempts?: number } = {}): Promise<Receipt> {
     checkRecord(options, '', { attempts: whole(1, 1_000_000) })
     const dead = await this.get(id)
-    const uid = v7()
+    const uid = newUid()
     const answer = dead ? await this.#redrive(dead.uid, { uid, ...options }) : 'missing'
     if (answer === 'missing') throw new JobportError('NOT_FOUND', `no dead letter of id '${id}' in ${this.#queue}`, { id })
     if (answer === 'duplicate') throw new JobportError('DUPLICATE', `id '${id}' is live in ${this.#queue}`, { id })
@@ -52,7 +52,7 @@ export class DeadLetters {
     const total = { redriven: 0, skipped: 0 }
     for await (const jobs of this.#pages()) {
       const old = jobs.filter(({ diedAt }) => diedAt!.getTime() <= before)
-      const answers = await Promise.all(old.map(({ uid }) => this.#redrive(uid, { uid: v7() })))
+      const answers = await Promise.all(old.map(({ uid }) => this.#redrive(uid, { uid: newUid() })))
       total.redriven += answers.filter((answer) => answer === 'redriven').length
       total.skipped += answers.filter((answer) => answer === 'duplicate').length
     }

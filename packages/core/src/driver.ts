@@ -28,7 +28,7 @@ export interface Driver {
    * fires it resolves at once, with `unknown` for whatever may have been stored. Not atomic.
    */
   publish(queue: string, messages: readonly Message[], options: { signal: AbortSignal }): Promise<PublishResult[]>
-  /** Delivers jobs of `queue`, never more than `prefetch` unsettled at once, renewing their leases until settled. */
+  /** Delivers jobs of `queue`, never more than `prefetch` at once that nobody settles yet, renewing their leases until settled. */
   consume(queue: string, deliver: (delivery: Delivery) => void, options: ConsumeOptions): Promise<Consumer>
   /** Looking into a queue and tending it. Cheap: no I/O, no state of its own. */
   admin(queue: string): QueueAdmin

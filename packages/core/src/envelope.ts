@@ -4,16 +4,19 @@ import type { Backoff, Json, Message } from './driver.ts'
 /** Raised when a message changes so that an older worker would misread it. */
 export const ENVELOPE_VERSION = 1
 
+const ENCODER = new TextEncoder()
+const DECODER = new TextDecoder('utf-8', { fatal: true })
+
 /** Wire format for brokers that carry bytes. Those that carry JSON store a {@link Message} as their tools expect it. */
 export function encode(message: Message): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(message))
+  return ENCODER.encode(JSON.stringify(message))
 }
 
 /** Throws `INVALID_MESSAGE`; then deliver {@link unreadable} instead, with `invalid` set. */
 export function decode(bytes: Uint8Array): Message {
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    value = JSON.parse(DECODER.decode(bytes))
   } catch (cause) {
     throw new JobportError('INVALID_MESSAGE', 'not JSON', { cause })
   }

@@ -1,4 +1,3 @@
-import { v7 } from 'uuid'
 import { DeadLetters } from './dead-letters.ts'
 import { ENVELOPE_VERSION } from './envelope.ts'
 import { JobportError } from './errors.ts'
@@ -10,6 +9,7 @@ import { admit, confirm, type Draft } from './publish.ts'
 import { viewOf, type JobPage, type JobView } from './job-view.ts'
 import { checkPage, type PageOptions } from './page.ts'
 import { Outbox } from './outbox.ts'
+import { newUid } from './uid.ts'
 import { JobDefinition } from './define-job.ts'
 import type { Connection } from './connection.ts'
 import type { Features, JobState, QueueAdmin } from './driver.ts'
@@ -162,7 +162,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     if (job instanceof JobDefinition) job.checkQueue(this.name)
     const name = job instanceof JobDefinition ? job.name : job
     checkJobName(name)
-    const uid = v7()
+    const uid = newUid()
     const normal = normalise(data)
     const all: AddOptions = { ...this.#defaults, ...(job instanceof JobDefinition ? job.options : {}), ...options }
     const { id = uid, attempts = 1, backoff, timeout, priority, headers = {}, dedup } = all

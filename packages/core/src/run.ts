@@ -31,6 +31,7 @@ export class Run {
   readonly job: Job
   readonly delivery: Delivery
   readonly #abort = new AbortController()
+  #interrupt: ((reason: JobportError) => void) | undefined
 
   constructor(job: Job, delivery: Delivery) {
     this.job = job
@@ -40,6 +41,7 @@ export class Run {
   /** Ends the run from outside: its verdict is to give the job back. */
   abort(reason: JobportError): void {
     this.#abort.abort(reason)
+    this.#interrupt?.(reason)
   }
 
   /** Fires the handler's signal for whatever it left behind. */
@@ -49,7 +51,6 @@ export class Run {
 
   /** Never rejects. */
   async execute(handler: Handler, policy: RunPolicy): Promise<Verdict> {
-    const { signal } = this.#abort
     const { lost, message } = this.delivery
     const timeout = message.timeout ?? policy.timeout
     const timer =
@@ -57,7 +58,7 @@ export class Run {
     const onLost = (): void => this.abort(leaseLost(this.job))
     lost.addEventListener('abort', onLost)
     try {
-      const result = await orAborted(call(handler, this.job, signal), signal)
+      const result = await this.#call(handler)
       return completed(this.job, result)
     } catch (thrown) {
       return await this.#failed(toError(thrown), policy)
@@ -65,6 +66,14 @@ export class Run {
       clearTimeout(timer)
       lost.removeEventListener('abort', onLost)
     }
+  }
+
+  /** Settles as the handler does, or rejects as soon as the run is aborted; the handler's late end is ignored. */
+  #call(handler: Handler): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject
+      Promise.resolve(handler(this.job, this.#abort.signal)).then(resolve, reject)
+    })
   }
 
   async #failed(error: Error, policy: RunPolicy): Promise<Verdict> {
@@ -77,10 +86,6 @@ export class Run {
       attempt < attempts ? await waitOf(this.job, error, this.delivery.message.backoff, policy.backoff) : { wait: 0 }
     return { outcome: decide(error, attempt, attempts, wait), error, ...(trouble && { trouble }) }
   }
-}
-
-async function call(handler: Handler, job: Job, signal: AbortSignal): Promise<unknown> {
-  return handler(job, signal)
 }
 
 function completed({ name, id }: Job, result: unknown): Verdict {
@@ -115,18 +120,6 @@ async function waitOf(
     throw new JobportError('INVALID_ARGUMENT', `backoff answered ${String(wait)}: it must be a number of ms, or 'dead'`)
   } catch (thrown) {
     return { wait: 0, trouble: toError(thrown) }
-  }
-}
-
-/** Settles with `work`, or rejects with the signal's reason as soon as it fires; the work's late end is ignored. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abort!: () => void
-  const aborted = new Promise<never>((_, reject) => (abort = () => reject(signal.reason as Error)))
-  signal.addEventListener('abort', abort)
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }
 

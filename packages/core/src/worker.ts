@@ -112,10 +112,17 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   }
 
   #accept(delivery: Delivery): void {
-    const work = this.#take(delivery)
-      .catch((thrown: unknown) => this.emit('error', toError(thrown)))
-      .finally(() => this.#work.delete(delivery))
-    this.#work.set(delivery, work)
+    this.#work.set(delivery, this.#attend(delivery))
+  }
+
+  async #attend(delivery: Delivery): Promise<void> {
+    try {
+      await this.#take(delivery)
+    } catch (thrown) {
+      this.emit('error', toError(thrown))
+    } finally {
+      this.#work.delete(delivery)
+    }
   }
 
   async #take(delivery: Delivery): Promise<void> {
