@@ -100,7 +100,7 @@ export class BullMQConsumer implements Consumer {
   async #process(job: NativeJob): Promise<Json> {
     const uid = job.id!
     const { inFlight } = this.#worker
-    const note = await inFlight.track(this.#recall(job))
+    const note = hasPast(job) ? await inFlight.track(this.#recall(job)) : {}
     if (this.#stopped) {
       await inFlight.track(job.moveToWait(job.token)).catch((error: Error) => this.#report(error))
       throw new WaitingError()
@@ -122,13 +122,9 @@ export class BullMQConsumer implements Consumer {
     if (this.#paused && this.#held.size === 0) void this.close()
   }
 
-  /** A first delivery has nothing to recall, and costs nothing. */
   async #recall(job: NativeJob): Promise<Note> {
-    const { message } = fromJob(job)
-    const isKeyed = hasGivenId(message) && isOurs(job)
-    if (job.stalledCounter === 0 && !(isKeyed && job.attemptsStarted > 1)) return {}
     const lease = { uid: job.id!, token: job.token! }
-    return this.#ledger.recall(lease, isKeyed ? message.id : undefined).catch((error: Error) => {
+    return this.#ledger.recall(lease, keyOf(job)).catch((error: Error) => {
       this.#report(error)
       return {}
     })
@@ -162,4 +158,15 @@ export class BullMQConsumer implements Consumer {
     const told = toJobportError(error, 'a worker')
     if (told.code !== 'UNAVAILABLE' || error instanceof JobportError) this.#options.onError(told)
   }
+}
+
+/** A first delivery has nothing to recall, and costs nothing. */
+function hasPast(job: NativeJob): boolean {
+  return job.stalledCounter > 0 || (job.attemptsStarted > 1 && keyOf(job) !== undefined)
+}
+
+/** The id that its caller gave it. */
+function keyOf(job: NativeJob): string | undefined {
+  const { message } = fromJob(job)
+  return hasGivenId(message) && isOurs(job) ? message.id : undefined
 }

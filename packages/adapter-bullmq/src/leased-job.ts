@@ -66,7 +66,7 @@ export class LeasedJob implements Delivery {
 
   async settle(outcome: Outcome): Promise<void> {
     if (this.#settling || this.lost.aborted) throw this.#leaseLost()
-    this.#settling = this.#settle(outcome).finally(this.#end)
+    this.#settling = this.#settle(outcome)
     return this.#settling
   }
 
@@ -82,14 +82,24 @@ export class LeasedJob implements Delivery {
   async giveBack(): Promise<void> {
     if (this.lost.aborted) return
     const unsettled = this.#settling === undefined
-    this.#settling ??= this.#settle({ type: 'release' }).finally(this.#end)
+    this.#settling ??= this.#settle({ type: 'release' })
     if (unsettled) this.#lost.abort(this.#leaseLost())
     await this.#settling.catch(() => {})
   }
 
   async #settle(outcome: Outcome): Promise<void> {
+    try {
+      const note = this.#noteOf(outcome)
+      const window = outcome.type === 'complete' ? this.#window() : undefined
+      if (note || window) await this.#note(note, window)
+      await this.#move(outcome)
+    } finally {
+      this.#end()
+    }
+  }
+
+  #move(outcome: Outcome): Promise<void> {
     const { token } = this.#job
-    await this.#note(outcome)
     if (outcome.type === 'release') return this.#moveAside(outcome, () => this.#job.moveToWait(token))
     if (outcome.type === 'again' && outcome.attempt === this.attempt) {
       const due = Date.now() + Math.ceil(outcome.delay)
@@ -99,11 +109,8 @@ export class LeasedJob implements Delivery {
   }
 
   /** What the ledger must know before the job moves. */
-  async #note(outcome: Outcome): Promise<void> {
+  async #note(note: Note | undefined, window: Window | undefined): Promise<void> {
     const { id, token } = this.#job
-    const note = this.#noteOf(outcome)
-    const window = outcome.type === 'complete' ? this.#window() : undefined
-    if (!note && !window) return
     try {
       await this.#insist(() => this.#holding.ledger.note({ uid: id!, token: token! }, note, window))
     } catch (error) {
@@ -123,7 +130,7 @@ export class LeasedJob implements Delivery {
   }
 
   /** Ends the processor and waits for BullMQ's word that the job has been moved. */
-  async #finish(outcome: Exclude<Outcome, { type: 'release' }>): Promise<void> {
+  #finish(outcome: Exclude<Outcome, { type: 'release' }>): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const job = this.#job
     const { moveToCompleted, moveToFailed } = job
