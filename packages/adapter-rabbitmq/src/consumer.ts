@@ -40,7 +40,7 @@ export class RabbitMQConsumer implements Consumer {
   lastContact: number = Date.now()
   readonly #options: ConsumerOptions
   readonly #held = new Map<LeasedJob, Session>()
-  readonly #arriving = new Set<Promise<void>>()
+  readonly #arriving = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
   readonly #pulse: NodeJS.Timeout
   #session: Session | undefined
@@ -153,10 +153,16 @@ export class RabbitMQConsumer implements Consumer {
 
   #arrive(session: Session, raw: ConsumeMessage): void {
     this.lastContact = Date.now()
-    const arriving = this.#receive(session, raw)
-      .catch((error: Error) => this.#report(error))
-      .finally(() => this.#arriving.delete(arriving))
+    const arriving: Promise<unknown> = this.#take(session, raw).then(() => this.#arriving.delete(arriving))
     this.#arriving.add(arriving)
+  }
+
+  async #take(session: Session, raw: ConsumeMessage): Promise<void> {
+    try {
+      await this.#receive(session, raw)
+    } catch (error) {
+      this.#report(error as Error)
+    }
   }
 
   async #receive(session: Session, raw: ConsumeMessage): Promise<void> {

@@ -1,4 +1,3 @@
-import { encode } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
 import { toJobportError } from './faults.ts'
 import { LeasedJob, type LeasedJobFields } from './leased-job.ts'
@@ -32,7 +31,8 @@ export class Leasing {
   /** `undefined`: there is nothing to run, and the message is taken care of. */
   async lease(hand: InHand): Promise<LeasedJob | undefined> {
     const { uid } = hand.reading.message
-    await this.#settled(uid)
+    const earlier = this.#held.get(uid)
+    if (earlier?.isSettling) await settled(earlier)
     const job = await this.#lease(hand)
     if (!job) return undefined
     this.#held.set(uid, job)
@@ -40,14 +40,6 @@ export class Leasing {
       if (this.#held.get(uid) === job) this.#held.delete(uid)
     })
     return job
-  }
-
-  /** The copy for the next run can be here before the run before it is settled; whoever listens is to hear of that first. */
-  async #settled(uid: string): Promise<void> {
-    const earlier = this.#held.get(uid)
-    if (!earlier?.isSettling) return
-    await earlier.over
-    await new Promise(setImmediate)
   }
 
   async #lease(hand: InHand): Promise<LeasedJob | undefined> {
@@ -136,13 +128,13 @@ export class Leasing {
 export function claimOf({ message, copy, travel }: Pick<Reading, 'message' | 'copy' | 'travel'>): Omit<Claim, 'type'> {
   const { id, uid, addedAt, dedup, delay } = message
   const { seen = 0, from } = travel.ledger ?? {}
-  const body = new TextDecoder().decode(encode(message))
+  const body = JSON.stringify(message)
   return {
     id,
     uid,
     copy,
     seen,
-    body: body.length <= MOST_BODY ? body : new TextDecoder().decode(encode({ ...message, data: null })),
+    body: body.length <= MOST_BODY ? body : JSON.stringify({ ...message, data: null }),
     ...(dedup && { until: addedAt + dedup.ttl }),
     ...(delay !== undefined && delay > 0 && { dueAt: addedAt + Math.ceil(delay) }),
     ...(from && { from }),
@@ -151,6 +143,12 @@ export function claimOf({ message, copy, travel }: Pick<Reading, 'message' | 'co
 
 function fieldsOf({ message, invalid }: Reading): Pick<LeasedJobFields, 'message' | 'invalid'> {
   return { message, ...(invalid && { invalid }) }
+}
+
+/** The copy for the next run can be here before the run before it is settled; whoever listens is to hear of that first. */
+async function settled({ over }: LeasedJob): Promise<void> {
+  await over
+  await new Promise(setImmediate)
 }
 
 async function handBackSoon({ session, raw }: InHand): Promise<void> {

@@ -54,7 +54,7 @@ export class LeasedJob implements Delivery {
 
   async settle(outcome: Outcome): Promise<void> {
     if (this.#settling || this.lost.aborted) throw this.#leaseLost()
-    this.#settling = this.#settle(outcome).finally(this.#end)
+    this.#settling = this.#settle(outcome)
     return this.#settling
   }
 
@@ -73,13 +73,21 @@ export class LeasedJob implements Delivery {
   async giveBack(): Promise<void> {
     if (this.lost.aborted) return
     const unsettled = this.#settling === undefined
-    this.#settling ??= this.#settle({ type: 'release' }).finally(this.#end)
+    this.#settling ??= this.#settle({ type: 'release' })
     if (unsettled) this.#lost.abort(this.#leaseLost())
     await this.#settling.catch(() => {})
   }
 
-  /** Tries until the broker has taken it, or the lease is lost. */
   async #settle(outcome: Outcome): Promise<void> {
+    try {
+      await this.#insist(outcome)
+    } finally {
+      this.#end()
+    }
+  }
+
+  /** Tries until the broker has taken it, or the lease is lost. */
+  async #insist(outcome: Outcome): Promise<void> {
     for (;;) {
       if (!this.#steps.isHeld) throw this.#leaseLost()
       try {

@@ -17,9 +17,11 @@ const ANONYMOUS = 'amqp-'
 const HIGHEST_PRIORITY = 9
 /** amqplib refuses header tables beyond 64 KiB. */
 const MOST_HEADERS = 60_000
+const ESCAPE = 'jobport-h-'
 const OWN = /^jobport(-|$)/
 /** What is written anew on every copy. */
 const MARK = /^jobport-(copy|attempt|crashes|epoch|seen|first|from|reason|error|dead-at|letter)$/
+const DECODER = new TextDecoder('utf-8', { fatal: true })
 const NAME = /^[a-z0-9-]{1,64}$/
 
 /** The dead letter that a life was redriven from. */
@@ -149,7 +151,7 @@ export function fromWire({ content, properties }: NativeMessage): Reading {
       ...policy,
       uid,
       name: properties.type as unknown,
-      data: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(content)) as unknown,
+      data: JSON.parse(DECODER.decode(content)) as unknown,
       headers: unescaped(headers),
       ...(priority > 0 && { priority }),
     })
@@ -226,18 +228,19 @@ function readError(text: unknown): JobError {
 
 /** RabbitMQ acts on headers that begin with x-: those of users are carried under another name. */
 function escaped(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name.startsWith('x-') ? `jobport-h-${name}` : name, value]),
-  )
+  const native: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) native[name.startsWith('x-') ? `${ESCAPE}${name}` : name] = value
+  return native
 }
 
 function unescaped(headers: Record<string, unknown>): Record<string, string> {
-  const users = Object.entries(headers).flatMap(([name, value]): [string, string][] => {
-    if (typeof value !== 'string') return []
-    if (name.startsWith('jobport-h-')) return [[name.slice('jobport-h-'.length), value]]
-    return NAME.test(name) && !OWN.test(name) && !name.startsWith('x-') ? [[name, value]] : []
-  })
-  return Object.fromEntries(users)
+  const users: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== 'string') continue
+    if (name.startsWith(ESCAPE)) users[name.slice(ESCAPE.length)] = value
+    else if (NAME.test(name) && !OWN.test(name) && !name.startsWith('x-')) users[name] = value
+  }
+  return users
 }
 
 function fitting({ stack, ...error }: JobError, room: number): JobError {

@@ -32,8 +32,8 @@ export class PlainSteps implements Steps {
     return this.#hand.session.isOpen
   }
 
-  async complete(): Promise<void> {
-    await this.#ack()
+  complete(): Promise<void> {
+    return this.#ack()
   }
 
   async again({ delay, attempt }: Extract<Outcome, { type: 'again' }>): Promise<void> {
@@ -66,8 +66,8 @@ export class PlainSteps implements Steps {
     await this.#post.forward(queue, copyOf(raw, reading, travel), delay)
   }
 
-  async #ack(): Promise<void> {
+  #ack(): Promise<void> {
     const { session, raw } = this.#hand
-    await session.ack(raw)
+    return session.ack(raw)
   }
 }

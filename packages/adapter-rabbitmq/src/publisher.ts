@@ -1,5 +1,6 @@
 import { JobportError } from '@jobport/core/driver'
 import { toJobportError } from './faults.ts'
+import { onAbort } from './on-abort.ts'
 import type { ConfirmChannel, Options } from 'amqplib'
 import type { Link } from './link.ts'
 import type { Route } from './topology.ts'
@@ -19,6 +20,9 @@ export type Sent =
   | { readonly status: 'returned' }
   | { readonly status: 'rejected' | 'unknown'; readonly error: JobportError }
 
+const STORED: Sent = { status: 'stored' }
+const RETURNED: Sent = { status: 'returned' }
+
 /** Publishes on one channel: always with confirmation, always mandatory. Every call settles, also when the channel dies. */
 export class Publisher {
   readonly #link: Link
@@ -31,22 +35,31 @@ export class Publisher {
   }
 
   /** Never rejects. Once `signal` fires it resolves with `unknown`. */
-  async send({ exchange, key }: Route, { content, properties, copy }: Wire, signal?: AbortSignal): Promise<Sent> {
+  send(route: Route, wire: Wire, signal?: AbortSignal): Promise<Sent> {
     const { blocked } = this.#link
-    if (blocked !== undefined) return rejected(new JobportError('UNAVAILABLE', `the broker takes no messages: ${blocked}`))
-    let channel: ConfirmChannel
-    try {
-      channel = this.#channel ?? (await this.#open())
-      signal?.throwIfAborted()
-    } catch (error) {
-      return rejected(toJobportError(error, 'publishing'))
-    }
-    return new Promise<Sent>((resolve) => {
-      const late = (): void => resolve({ status: 'unknown', error: toJobportError(signal!.reason, 'publishing') })
+    if (blocked !== undefined)
+      return Promise.resolve(rejected(new JobportError('UNAVAILABLE', `the broker takes no messages: ${blocked}`)))
+    if (this.#channel) return this.#publish(this.#channel, route, wire, signal)
+    return this.#open().then(
+      (channel) => this.#publish(channel, route, wire, signal),
+      (error: unknown) => rejected(toJobportError(error, 'publishing')),
+    )
+  }
+
+  #publish(
+    channel: ConfirmChannel,
+    { exchange, key }: Route,
+    { content, properties, copy }: Wire,
+    signal: AbortSignal | undefined,
+  ): Promise<Sent> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve(rejected(toJobportError(signal.reason, 'publishing')))
+      const heard =
+        signal && onAbort(signal, () => resolve({ status: 'unknown', error: toJobportError(signal.reason, 'publishing') }))
       const confirmed = (error: Error | null): void => {
-        signal?.removeEventListener('abort', late)
+        heard?.()
         const returned = this.#returned.delete(copy)
-        if (!error) resolve({ status: returned ? 'returned' : 'stored' })
+        if (!error) resolve(returned ? RETURNED : STORED)
         else if (this.#channel === channel)
           resolve(rejected(new JobportError('REJECTED', 'the broker refused the message', { cause: error })))
         else
@@ -55,11 +68,10 @@ export class Publisher {
             error: new JobportError('UNAVAILABLE', 'the connection was lost before the confirmation', { cause: error }),
           })
       }
-      signal?.addEventListener('abort', late)
       try {
         channel.publish(exchange, key, content, { ...properties, mandatory: true, persistent: true }, confirmed)
       } catch (error) {
-        signal?.removeEventListener('abort', late)
+        heard?.()
         const { name } = error as Error
         const code = name === 'IllegalOperationError' ? 'UNAVAILABLE' : 'REJECTED'
         resolve(rejected(new JobportError(code, `publishing: ${(error as Error).message}`, { cause: error })))

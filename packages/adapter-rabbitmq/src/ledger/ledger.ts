@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JobportError } from '@jobport/core/driver'
+import { onAbort } from '../on-abort.ts'
 import { toLedgerError, within } from './faults.ts'
 import { Follower, type Folded } from './follower.ts'
 import { Outbox, type Item, type Sender } from './outbox.ts'
@@ -139,7 +140,7 @@ export class Ledger implements LedgerApi {
     const item: Item = { entry, ...(payload && { payload }), size: sizeOf(entry), settle, fail: reject, done: false }
     const giveUp = (): void => this.#giveUp(item)
     const timer = setTimeout(giveUp, PATIENCE)
-    signal?.addEventListener('abort', giveUp)
+    const heard = signal && onAbort(signal, giveUp)
     this.#outbox.add(item)
     if (signal?.aborted) giveUp()
     try {
@@ -147,7 +148,7 @@ export class Ledger implements LedgerApi {
     } finally {
       item.done = true
       clearTimeout(timer)
-      signal?.removeEventListener('abort', giveUp)
+      heard?.()
     }
   }
 
