@@ -12,6 +12,7 @@ import {
 import { within } from './deadline.ts'
 import { Refusal, toJobportError } from './faults.ts'
 import { Gate } from './gate.ts'
+import { Requests } from './requests.ts'
 import { inspectServer } from './server.ts'
 import type { Settings } from './settings.ts'
 
@@ -26,6 +27,7 @@ const BATCHES = 16
 
 interface Open {
   readonly connection: NatsConnection
+  readonly requests: Requests
   readonly manager: JetStreamManager
   readonly info: ServerInfo
 }
@@ -84,7 +86,7 @@ export class Client {
 
   /** One request and its reply. Rejects with the client's own errors. */
   request(subject: string, data: Uint8Array | string = '', headers?: MsgHdrs): Promise<Msg> {
-    return this.connection.request(subject, data, { timeout: REQUEST_DEADLINE, ...(headers && { headers }) })
+    return this.#opened.requests.send(subject, data, headers)
   }
 
   /** A request of JetStream's. Rejects with {@link Refusal} if the server says no. */
@@ -118,9 +120,10 @@ export class Client {
         'connecting',
       )
       if (this.#closed) throw new JobportError('CLOSED', 'the driver is closed')
-      this.#open = { connection, manager, info }
+      const requests = new Requests(connection, REQUEST_DEADLINE)
+      this.#open = { connection, requests, manager, info }
       this.#isUp = true
-      void this.#watch(connection)
+      void this.#watch(connection, requests)
       return info
     } catch (error) {
       await connection.close()
@@ -128,7 +131,7 @@ export class Client {
     }
   }
 
-  async #watch(connection: NatsConnection): Promise<void> {
+  async #watch(connection: NatsConnection, requests: Requests): Promise<void> {
     for await (const status of connection.status()) {
       if (this.#closed) return
       if (status.type === 'disconnect' && this.#isUp) {
@@ -140,6 +143,7 @@ export class Client {
         this.#listener?.up()
         for (const told of this.#reconnected) told()
       }
+      if (status.type === 'error') requests.refused(status.error)
       if (status.type === 'error') this.report(toJobportError(status.error, 'nats'))
     }
   }

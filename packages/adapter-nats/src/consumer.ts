@@ -37,7 +37,9 @@ export class NatsConsumer implements Consumer {
   readonly #options: ConsumerOptions
   readonly #pulls: Pulls
   readonly #held = new Set<LeasedJob>()
-  readonly #arriving = new InFlight()
+  #running = 0
+  /** Jobs that may not be ours, and the last words about those that were. */
+  readonly #inFlight = new InFlight()
   readonly #closing = new AbortController()
   readonly #ends: (() => void)[] = []
   #levels: readonly number[] = [0]
@@ -52,7 +54,7 @@ export class NatsConsumer implements Consumer {
   constructor(options: ConsumerOptions) {
     const { client, records } = options
     this.#options = options
-    this.#pulls = new Pulls(client, records.names.stream, (native) => void this.#arriving.track(this.#take(native)))
+    this.#pulls = new Pulls(client, records.names.stream, (native) => void this.#inFlight.track(this.#take(native)))
   }
 
   get lastContact(): number {
@@ -88,7 +90,7 @@ export class NatsConsumer implements Consumer {
     this.#stopped = true
     this.#ends.shift()?.()
     this.#wake()
-    const ended = this.#pulls.none().then(() => this.#arriving.none())
+    const ended = this.#pulls.none().then(() => this.#inFlight.none())
     await within(STOP_DEADLINE, 'handing fetched jobs back', ended).catch((error: Error) => this.#report(error))
     this.#retire()
   }
@@ -101,7 +103,7 @@ export class NatsConsumer implements Consumer {
 
   async #close(): Promise<void> {
     await this.stop()
-    const returned = Promise.all([...this.#held].map((job) => job.giveBack())).then(() => this.#arriving.none())
+    const returned = Promise.all([...this.#held].map((job) => job.giveBack())).then(() => this.#inFlight.none())
     await within(RETURN_DEADLINE, 'handing jobs back', returned).catch((error: Error) => this.#report(error))
     this.#closing.abort()
     for (const end of this.#ends) end()
@@ -151,8 +153,10 @@ export class NatsConsumer implements Consumer {
     return end
   }
 
+  /** Others are asked for while those that have run are settled, as many again at most. */
   get #free(): number {
-    return this.#options.prefetch - this.#held.size - this.#pulls.asked
+    const { prefetch } = this.#options
+    return Math.min(prefetch - this.#running, 2 * prefetch - this.#held.size) - this.#pulls.asked
   }
 
   async #lookUpLevels(): Promise<void> {
@@ -167,8 +171,14 @@ export class NatsConsumer implements Consumer {
     const { client, records } = this.#options
     const job = new LeasedJob(native, { client, records, ackWait: client.settings.ackWait, signal: this.#closing.signal })
     this.#held.add(job)
+    this.#running++
+    void job.ran.then(() => {
+      this.#running--
+      this.#wake()
+    })
     void job.over.then(() => {
       this.#held.delete(job)
+      void this.#inFlight.track(job.acknowledged)
       this.#wake()
       this.#retire()
     })

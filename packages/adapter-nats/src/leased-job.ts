@@ -34,8 +34,12 @@ export class LeasedJob implements Delivery {
   readonly stalled: boolean
   declare readonly invalid?: JobError
   readonly lost: AbortSignal
-  /** Resolves once it is settled, dropped or lost. */
+  /** Resolves once its run is over for good: it is being settled as completed or dead, or it is over. */
+  readonly ran: Promise<void>
+  /** Resolves once what becomes of it is written, or it is dropped or lost. */
   readonly over: Promise<void>
+  /** What is left to say to the server then. */
+  acknowledged: Promise<void> = Promise.resolve()
   /** Epoch ms at which the lease was last known to be held. */
   #renewedAt: number = Date.now()
   readonly #native: Msg
@@ -43,6 +47,7 @@ export class LeasedJob implements Delivery {
   readonly #arrival: Arrival
   readonly #reading: Reading
   readonly #lost = new AbortController()
+  readonly #endRun: () => void
   readonly #end: () => void
   /** The only settlement there is. */
   #settling: Promise<void> | undefined
@@ -60,9 +65,14 @@ export class LeasedJob implements Delivery {
     this.crashes = crashes + deliveries - 1
     this.stalled = deliveries > 1
     this.lost = this.#lost.signal
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.over = promise
-    this.#end = resolve
+    const [ran, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    this.ran = ran.promise
+    this.over = over.promise
+    this.#endRun = ran.resolve
+    this.#end = () => {
+      ran.resolve()
+      over.resolve()
+    }
   }
 
   /**
@@ -107,7 +117,7 @@ export class LeasedJob implements Delivery {
     this.#settling ??= this.#settle({ type: 'release' })
     if (unsettled) this.#lost.abort(this.#leaseLost())
     await this.#settling.catch(() => {})
-    await this.over
+    await this.acknowledged
   }
 
   get #isLapsed(): boolean {
@@ -149,14 +159,15 @@ export class LeasedJob implements Delivery {
 
   /** What may run again at once is settled as soon as it is written: else its next run would begin before this one's end. */
   async #settle(outcome: Outcome): Promise<void> {
+    const isEnd = outcome.type === 'complete' || outcome.type === 'dead'
+    if (isEnd) this.#endRun()
     try {
       await this.#write(outcome)
-    } catch (error) {
+    } finally {
       this.#end()
-      throw error
     }
-    const acknowledged = this.#acknowledge().finally(this.#end)
-    if (outcome.type === 'complete' || outcome.type === 'dead') await acknowledged
+    this.acknowledged = this.#acknowledge()
+    if (isEnd) await this.acknowledged
   }
 
   async #write(outcome: Outcome): Promise<void> {

@@ -1,0 +1,82 @@
+import {
+  createInbox,
+  NoRespondersError,
+  PermissionViolationError,
+  RequestError,
+  TimeoutError,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  type Subscription,
+} from '@nats-io/transport-node'
+
+interface Request {
+  readonly subject: string
+  readonly resolve: (reply: Msg) => void
+  readonly reject: (error: Error) => void
+  readonly timer: NodeJS.Timeout
+}
+
+/** Requests and their replies over one subscription. The client's own makes an error, with its stack, for each that succeeds. */
+export class Requests {
+  readonly #connection: NatsConnection
+  readonly #deadline: number
+  readonly #inbox = createInbox()
+  readonly #open = new Map<string, Request>()
+  #replies: Subscription | undefined
+  #made = 0
+
+  /** `deadline`: ms to the reply. */
+  constructor(connection: NatsConnection, deadline: number) {
+    this.#connection = connection
+    this.#deadline = deadline
+    void connection.closed().then(() => this.#failAll(new RequestError('connection closed')))
+  }
+
+  /** Rejects with the client's errors. */
+  send(subject: string, data: Uint8Array | string, headers?: MsgHdrs): Promise<Msg> {
+    const token = (++this.#made).toString(36)
+    return new Promise((resolve, reject) => {
+      this.#replies ??= this.#subscribe()
+      this.#connection.publish(subject, data, { reply: `${this.#inbox}.${token}`, ...(headers && { headers }) })
+      const timer = setTimeout(() => this.#take(token)?.reject(new TimeoutError()), this.#deadline)
+      this.#open.set(token, { subject, resolve, reject, timer })
+    })
+  }
+
+  /** What the server said of a message that it did not take. */
+  refused(error: Error): void {
+    if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return
+    for (const [token, { subject }] of this.#open) if (subject === error.subject) this.#take(token)!.reject(error)
+  }
+
+  /** One that the server refuses is of no more use. */
+  #subscribe(): Subscription {
+    return this.#connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (!error) return this.#answered(message)
+        this.#replies = undefined
+        this.#failAll(error)
+      },
+    })
+  }
+
+  #answered(message: Msg): void {
+    const request = this.#take(message.subject.slice(this.#inbox.length + 1))
+    if (!request) return
+    const isUnheard = message.data.length === 0 && message.headers?.code === 503
+    if (isUnheard) request.reject(new NoRespondersError(request.subject))
+    else request.resolve(message)
+  }
+
+  #take(token: string): Request | undefined {
+    const request = this.#open.get(token)
+    this.#open.delete(token)
+    clearTimeout(request?.timer)
+    return request
+  }
+
+  #failAll(error: Error): void {
+    for (const token of this.#open.keys()) this.#take(token)!.reject(error)
+  }
+}
