@@ -7,7 +7,18 @@ import type { OpenOptions } from './broker.ts'
 import { canMount, mountDisk, setDiskFull, unmountDisk } from './disk.ts'
 import type { Handle } from './handle.ts'
 import { freePort } from './ports.ts'
-import { endAll, endAllNow, family, haveEnded, identify, isAlive, killAll, signalAll, type ProcessIdentity } from './processes.ts'
+import {
+  endAll,
+  endAllNow,
+  family,
+  freeze,
+  haveEnded,
+  identify,
+  isAlive,
+  killAll,
+  signalAll,
+  type ProcessIdentity,
+} from './processes.ts'
 import { obtainPrograms } from './programs.ts'
 import type { Account, Place, Recipe } from './recipe.ts'
 import { stateFile, sweep, type StateFile } from './state.ts'
@@ -86,15 +97,14 @@ class LocalHandle implements Handle {
     throw new Error(`${this.#recipe.title} did not stop within ${STOP_DEADLINE} ms and was killed\n${this.#tail()}`)
   }
 
-  kill(): Promise<void> {
-    this.#stopParent()
-    return killAll(this.#family())
+  async kill(): Promise<void> {
+    await this.#freezeParent()
+    await killAll(this.#family())
   }
 
-  pause(): Promise<void> {
-    this.#stopParent()
+  async pause(): Promise<void> {
+    await this.#freezeParent()
     signalAll(this.#family(), 'SIGSTOP')
-    return Promise.resolve()
   }
 
   resume(): Promise<void> {
@@ -117,8 +127,9 @@ class LocalHandle implements Handle {
   }
 
   /** From here on it makes no more children, so that its family is all there is. */
-  #stopParent(): void {
-    signalAll(this.#family().slice(0, 1), 'SIGSTOP')
+  async #freezeParent(): Promise<void> {
+    const [parent] = this.#family()
+    if (parent) await freeze(parent)
   }
 
   #family(): ProcessIdentity[] {

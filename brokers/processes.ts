@@ -49,6 +49,16 @@ export async function haveEnded(processes: readonly ProcessIdentity[], deadline:
   return true
 }
 
+/** Resolves once it is frozen: until then it can still make a child that nobody has counted. */
+export async function freeze(identity: ProcessIdentity): Promise<void> {
+  signalAll([identity], 'SIGSTOP')
+  for (;;) {
+    const seen = look(identity.pid)
+    if (seen?.since !== identity.since || seen.frozen) return
+    await delay(1)
+  }
+}
+
 /** Asks the first to end and wakes those that are frozen. */
 function signalEnd(all: readonly ProcessIdentity[], signal: NodeJS.Signals): void {
   signalAll(all.slice(0, 1), signal)
@@ -78,25 +88,31 @@ export async function killAll(processes: readonly ProcessIdentity[]): Promise<vo
 }
 
 /** A process that has ended counts as gone before its parent has heard of it. */
-function look(pid: number): { since: string } | undefined {
+function look(pid: number): { since: string; frozen: boolean } | undefined {
   try {
-    const { gone, since } = PROC ? readProc(pid) : readPs(pid)
-    return gone ? undefined : { since }
+    const { gone, since, frozen } = PROC ? readProc(pid) : readPs(pid)
+    return gone ? undefined : { since, frozen }
   } catch {
     return undefined
   }
 }
 
 /** While other threads of a process end, which may take longer, it still holds its ports. */
-function readProc(pid: number): { gone: boolean; since: string; parent: number } {
+function readProc(pid: number): { gone: boolean; frozen: boolean; since: string; parent: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return { gone: fields[0] === 'Z' && Number(fields[17]) <= 1, since: fields[19] ?? '', parent: Number(fields[1]) }
+  const [state, parent] = fields
+  return {
+    gone: state === 'Z' && Number(fields[17]) <= 1,
+    frozen: state === 'T',
+    since: fields[19] ?? '',
+    parent: Number(parent),
+  }
 }
 
-function readPs(pid: number): { gone: boolean; since: string } {
+function readPs(pid: number): { gone: boolean; frozen: boolean; since: string } {
   const [state = '', ...since] = ps('-o', 'stat=,lstart=', '-p', String(pid)).trim().split(/\s+/)
-  return { gone: state.startsWith('Z'), since: since.join(' ') }
+  return { gone: state.startsWith('Z'), frozen: state.startsWith('T'), since: since.join(' ') }
 }
 
 /** The parent of every process. */

@@ -38,6 +38,11 @@ export async function torture(harness: Harness, breakable: Breakable, options: T
   const ctx = new Context(movedTo(breakable, harness), seeded(seed), ledgerOf(), 'torture', breakable)
   const stopping = new AbortController()
   const pulse = new Pulse(ctx.main)
+  const end = async (): Promise<void> => {
+    stopping.abort()
+    await pulse.stop()
+    await ctx.close()
+  }
   try {
     const ways = { producers: await ctx.proxy(), workers: await ctx.proxy() }
     const hand = new Hand({
@@ -51,6 +56,8 @@ export async function torture(harness: Harness, breakable: Breakable, options: T
       ctx.broker({ deadline: ADD_DEADLINE }, ctx.harness.createDriver(ways.producers.url)),
     )
     const producing = clients.map((client, i) => produce(client, ctx, seeded(seed + 1 + i), i, stopping.signal))
+    // one that fails is heard of when all are waited for
+    for (const its of producing) its.catch(() => {})
     const fallen: Fallen[] = []
     const start = performance.now()
     for (const planned of planBlows(minutes, seeded(seed ^ 0x5eed))) {
@@ -62,11 +69,13 @@ export async function torture(harness: Harness, breakable: Breakable, options: T
     stopping.abort()
     const accepted = (await Promise.all(producing)).flat()
     fallen.push(await hand.mend())
-    return await judge(ctx, { accepted, children: hand.children, fallen, late: pulse.late }, STUCK)
-  } finally {
-    stopping.abort()
-    await pulse.stop()
-    await ctx.close()
+    const verdict = await judge(ctx, { accepted, children: hand.children, fallen, late: pulse.late }, STUCK)
+    await end()
+    return verdict
+  } catch (error) {
+    // what failed counts, not that there is nothing left to tidy up
+    await end().catch(() => {})
+    throw error
   }
 }
 
@@ -90,7 +99,7 @@ async function produce(
     const due = Date.now() + delay
     for (;;) {
       const receipt = await queue.add('mixed', { fails, ms }, options).catch((error: unknown) => {
-        if (!(error instanceof JobportError)) throw error
+        if (!(error instanceof JobportError) || error.code === 'CLOSED') throw error
         return undefined
       })
       if (receipt?.uid !== undefined) accepted.push({ type: 'added', uid: receipt.uid, id: receipt.id, attempts, due })
