@@ -7,7 +7,6 @@ import {
   type Msg,
   type MsgHdrs,
   type NatsConnection,
-  type Subscription,
 } from '@nats-io/transport-node'
 
 interface Request {
@@ -23,7 +22,7 @@ export class Requests {
   readonly #deadline: number
   readonly #inbox = createInbox()
   readonly #open = new Map<string, Request>()
-  #replies: Subscription | undefined
+  #isListening = false
   #made = 0
 
   /** `deadline`: ms to the reply. */
@@ -37,7 +36,7 @@ export class Requests {
   send(subject: string, data: Uint8Array | string, headers?: MsgHdrs): Promise<Msg> {
     const token = (++this.#made).toString(36)
     return new Promise((resolve, reject) => {
-      this.#replies ??= this.#subscribe()
+      if (!this.#isListening) this.#listen()
       this.#connection.publish(subject, data, { reply: `${this.#inbox}.${token}`, ...(headers && { headers }) })
       const timer = setTimeout(() => this.#take(token)?.reject(new TimeoutError()), this.#deadline)
       this.#open.set(token, { subject, resolve, reject, timer })
@@ -50,12 +49,13 @@ export class Requests {
     for (const [token, { subject }] of this.#open) if (subject === error.subject) this.#take(token)!.reject(error)
   }
 
-  /** One that the server refuses is of no more use. */
-  #subscribe(): Subscription {
-    return this.#connection.subscribe(`${this.#inbox}.*`, {
+  /** A subscription that the server refuses is of no more use. */
+  #listen(): void {
+    this.#isListening = true
+    this.#connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (!error) return this.#answered(message)
-        this.#replies = undefined
+        this.#isListening = false
         this.#failAll(error)
       },
     })
