@@ -9,6 +9,8 @@ export type Client = Redis | Cluster
 const DISCONNECT = 200
 /** How long a server that was asked may be silent until its connection counts as dead: longer than any wait of BullMQ's; ms. */
 const SILENCE = 15_000
+/** Commands in one system call. */
+const TOGETHER = 16
 /** Producers fail fast: nothing waits for a connection, and nothing is sent twice. */
 const PRODUCER: ClientOptions = {
   enableOfflineQueue: false,
@@ -73,10 +75,10 @@ function workerClient(target: RedisTarget, options: ClientOptions): Client {
   return client.duplicate(options)
 }
 
-/** Commands of one turn of the event loop leave together. */
+/** Commands of one turn of the event loop leave together, but so that the server is not idle while they are made. */
 function coalescing(client: Client): Client {
   if (client instanceof Cluster) client.on('+node', coalescing)
-  else client.on('connect', () => coalesceWrites(client.stream))
+  else client.on('connect', () => coalesceWrites(client.stream, TOGETHER))
   return client
 }
 
