@@ -1,6 +1,9 @@
 import { fill } from '../load.ts'
 import type { Workload } from '../workload.ts'
 
+/** Work for one process, s. */
+const ENOUGH = 8
+
 /** Worker processes on one queue. */
 function sharing(processes: number): Workload {
   return {
@@ -10,7 +13,8 @@ function sharing(processes: number): Workload {
     needs: ['shared'],
     jobs: { full: 20_000 },
     rounds: 2,
-    async run(bout, jobs, circumstances) {
+    async run(bout, most, circumstances) {
+      const jobs = Math.ceil(Math.min(most, circumstances.capacity * ENOUGH))
       await fill(bout, jobs)
       const crowd = await circumstances.processes(processes)
       try {

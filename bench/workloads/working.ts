@@ -39,8 +39,9 @@ export const workingLoads: readonly Workload[] = [
     unit: 'ms',
     needs: [],
     jobs: { full: 1_000 },
-    async run(bout, jobs, { capacity }) {
+    async run(bout, most, { capacity }) {
       const pace = Math.min(FASTEST, capacity * LOAD)
+      const jobs = Math.ceil(Math.min(most, (pace * LONGEST) / 1_000))
       const took: number[] = []
       const { promise, resolve } = Promise.withResolvers<void>()
       const stop = await bout.work(

@@ -141,7 +141,7 @@ export class NatsConsumer implements Consumer {
     if (this.#stopped) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#wake = resolve
-    if (this.#free > 0) void this.#pull(0, isSole ? PARK : PARK_OF_SEVERAL).then(() => resolve())
+    if (this.#free > 0) void this.#pull(0, isSole ? PARK : PARK_OF_SEVERAL).then(() => this.#wake())
     await promise
     // jobs that end together are asked for together
     if (this.#options.prefetch > 1) await turn()
