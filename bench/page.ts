@@ -8,7 +8,7 @@ const DOCS = new URL('../docs/', import.meta.url)
 
 /** docs/performance.md and its plots. */
 export async function writePage(results: Results): Promise<void> {
-  const { date, revision, machine, versions, ms } = results
+  const { date, revision, quick, machine, versions, ms } = results
   const folder = new URL('performance/', DOCS)
   await mkdir(folder, { recursive: true })
   await writeFile(new URL('ratios.svg', folder), await plotRatios(results))
@@ -20,7 +20,7 @@ export async function writePage(results: Results): Promise<void> {
     new URL('performance.md', DOCS),
     `# How fast it is
 
-Written by \`npm run bench -- --page\` from one run of \`npm run bench\`, which took ${Math.round(ms / 60_000)} minutes on
+Written by \`npm run bench -- --page\` from one run of \`npm run bench${quick ? ' -- --quick' : ''}\`, which took ${Math.round(ms / 60_000)} minutes on
 ${date.slice(0, 10)}: revision ${revision}, ${machine.system}, ${machine.cpus} CPUs (${machine.model}),
 ${Math.round(machine.memory / 2 ** 30)} GiB; ${[...new Set(software)].join(', ')}. Server, producers and workers share that machine.
 

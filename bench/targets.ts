@@ -22,5 +22,6 @@ export const targets: readonly Target[] = [
   ...LEDGER.flatMap((contender) => [
     { broker: 'rabbitmq', workload: 'add-256', contender, of: 'Jobport', least: 0.6 },
     { broker: 'rabbitmq', workload: 'work-100', contender, of: 'Jobport', least: 0.45 },
+    { broker: 'rabbitmq', workload: 'cycle', contender, of: 'Jobport', least: 0.55 },
   ]),
 ]

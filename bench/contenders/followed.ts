@@ -6,7 +6,8 @@ import type { Contender } from '../contender.ts'
 export function followed(contender: Contender, url: string, followers: number): Contender {
   return {
     title: `${contender.title}, ${followers} followers`,
-    abilities: contender.abilities,
+    // what they cost shows where jobs are added and worked
+    abilities: new Set(['id', 'many']),
     async open(queue) {
       const crowd = fork(new URL('./followers.ts', import.meta.url), [url, queue, String(followers)])
       await once(crowd, 'message')

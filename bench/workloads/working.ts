@@ -1,4 +1,4 @@
-import { fill, payload } from '../load.ts'
+import { fill, inFlight, IN_FLIGHT, payload } from '../load.ts'
 import { spread } from '../spread.ts'
 import type { Bout } from '../contender.ts'
 import type { Workload } from '../workload.ts'
@@ -33,6 +33,30 @@ export const workingLoads: readonly Workload[] = [
   working('work-10', 10, { full: 5_000 }),
   working('work-100', 100, { quick: 3_000, full: 10_000 }),
   working('work-100-large', 100, { full: 5_000 }, LARGE),
+  {
+    id: 'cycle',
+    title: `add, ${IN_FLIGHT} in flight, while a worker works at concurrency 100`,
+    unit: 'jobs/s',
+    needs: [],
+    jobs: { quick: 3_000, full: 10_000 },
+    async run(bout, jobs) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      let done = 0
+      const limit = setTimeout(resolve, LONGEST)
+      const stop = await bout.work(
+        100,
+        () => {},
+        () => void (++done === jobs && resolve()),
+      )
+      const start = performance.now()
+      await inFlight(jobs, (i) => bout.add(payload(i)))
+      await promise
+      const ms = performance.now() - start
+      clearTimeout(limit)
+      await stop()
+      return { rate: (done / ms) * 1_000 }
+    },
+  },
   {
     id: 'latency',
     title: `from add to handler, at a tenth of what it can work, at most ${FASTEST} a second`,
