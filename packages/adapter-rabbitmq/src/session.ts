@@ -1,4 +1,5 @@
 import type { Channel, ConsumeMessage } from 'amqplib'
+import { Acknowledgements } from './acknowledgements.ts'
 import { within } from './deadline.ts'
 import { join, type Member } from './control.ts'
 import type { Link } from './link.ts'
@@ -29,6 +30,8 @@ export class Session {
   #control: Channel | undefined
   #tag: string | undefined
   #isOver = false
+  #acks: Acknowledgements | undefined
+  #ending: Promise<void> | undefined
   #barrier: Promise<void> | undefined
   #nextBarrier: Promise<void> | undefined
 
@@ -53,6 +56,7 @@ export class Session {
       }
       const prepare = async (): Promise<void> => {
         this.#work = await this.#channel(link)
+        this.#acks = new Acknowledgements(this.#work)
         await within(CALL_DEADLINE, 'consuming', this.#work.prefetch(prefetch))
       }
       await Promise.all([enter(), prepare()])
@@ -83,25 +87,31 @@ export class Session {
     if (tag !== undefined && this.isOpen) await within(CALL_DEADLINE, 'ending a subscription', this.#work!.cancel(tag))
   }
 
-  /** Both throw once the session is over, and resolve when the broker has read them. */
-  async ack(message: ConsumeMessage): Promise<void> {
-    this.#work!.ack(message)
-    await this.flush()
+  /** Both reject once the session is over, and resolve when the broker has read them. */
+  ack(message: ConsumeMessage): Promise<void> {
+    this.#acks?.add(message)
+    return this.flush()
   }
 
   async requeue(message: ConsumeMessage): Promise<void> {
     this.#work!.nack(message, false, true)
+    this.#acks!.skip(message)
     await this.flush()
   }
 
-  /** Resolves once the broker has read all that was sent before; calls at the same time share a round trip. */
+  /** Resolves once the broker has read all that was sent in this turn of the event loop and before; calls share round trips. */
   flush(): Promise<void> {
-    if (!this.#barrier) return this.#ping()
-    this.#nextBarrier ??= this.#barrier.then(() => {
-      this.#nextBarrier = undefined
-      return this.#ping()
+    this.#ending ??= endOfTurn().then(() => {
+      this.#ending = undefined
+      this.#acks!.send()
+      if (!this.#barrier) return this.#ping()
+      this.#nextBarrier ??= this.#barrier.then(() => {
+        this.#nextBarrier = undefined
+        return this.#ping()
+      })
+      return this.#nextBarrier
     })
-    return this.#nextBarrier
+    return this.#ending
   }
 
   /** Rejects if the broker does not answer, or no longer has the queue. */
@@ -112,6 +122,11 @@ export class Session {
   /** Ends it; whatever is unsettled goes back, as a crash. */
   async close(): Promise<void> {
     if (this.#isOver) return
+    try {
+      this.#acks?.send()
+    } catch {
+      // its channel is closed, and what it brought goes back
+    }
     this.#over()
     const channels = [this.#work, this.#control].filter((channel) => channel !== undefined)
     const closing = Promise.all(
@@ -144,4 +159,8 @@ export class Session {
     this.#isOver = true
     this.#end()
   }
+}
+
+function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve))
 }

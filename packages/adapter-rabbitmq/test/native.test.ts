@@ -58,6 +58,30 @@ describe('RabbitMQ, native', function () {
     expect(JSON.parse(String(second!.properties.headers?.['jobport']))).to.include({ id: 'order-42' })
   })
 
+  it('acknowledges what is done and nothing else, in whatever order jobs end', async () => {
+    const ends = new Map<number, () => void>()
+    const completed: number[] = []
+    const hold = ({ data }: Job): Promise<void> => new Promise((end) => ends.set(data as number, end))
+    const worker = await trial.worker(broker, hold, { concurrency: 30 })
+    worker.on('completed', ({ data }) => completed.push(data as number))
+    const numbers = Array.from({ length: 30 }, (_, i) => i)
+    await broker.queue(trial.name).addMany(numbers.map((data) => ({ name: 'confirm', data })))
+    await eventually('thirty runs', () => ends.size === 30)
+    const shuffled = numbers.map((n) => [Math.random(), n] as const).toSorted(([a], [b]) => a - b)
+    const [some, more, others] = [shuffled.slice(0, 7), shuffled.slice(7, 20), shuffled.slice(20)].map((part) =>
+      part.map(([, n]) => n),
+    )
+    for (const n of some!) ends.get(n)!()
+    await eventually('some ends', () => completed.length === 7)
+    for (const n of more!) ends.get(n)!()
+    await eventually('more ends', () => completed.length === 20)
+    await worker.stop({ timeout: 0 })
+    const left = await trial.consume(trial.work)
+    await eventually('what is left', () => left.length === 10)
+    const dataOf = ({ content }: { content: Buffer }): number => JSON.parse(content.toString()) as number
+    expect(left.map(dataOf)).to.have.members(others!)
+  })
+
   it('keeps the id of a recorded job taken after a plain acknowledgement, until it is removed', async () => {
     const queue = broker.queue(trial.name)
     await queue.add('confirm', 1, { id: 'order-42' })
