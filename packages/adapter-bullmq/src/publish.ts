@@ -23,20 +23,21 @@ export async function publish(
   return results
 }
 
-async function addAll(
-  queue: NativeQueue,
-  ledger: Ledger,
-  messages: readonly Message[],
-  signal: AbortSignal,
-): Promise<PublishResult[]> {
-  const { promise: aborted, resolve: abort } = Promise.withResolvers<PublishResult>()
-  const onAbort = (): void => abort({ status: 'unknown', error: toJobportError(signal.reason, 'publishing') })
-  signal.addEventListener('abort', onAbort)
-  try {
-    return await Promise.all(messages.map((message) => Promise.race([add(queue, ledger, message), aborted])))
-  } finally {
-    signal.removeEventListener('abort', onAbort)
+function addAll(queue: NativeQueue, ledger: Ledger, messages: readonly Message[], signal: AbortSignal): Promise<PublishResult[]> {
+  const { promise, resolve } = Promise.withResolvers<PublishResult[]>()
+  const results: PublishResult[] = []
+  let open = messages.length
+  const added = async (message: Message, i: number): Promise<void> => {
+    results[i] = await add(queue, ledger, message)
+    if (--open === 0) resolve(results)
   }
+  const onAbort = (): void => {
+    const error = toJobportError(signal.reason, 'publishing')
+    resolve(messages.map((_, i) => results[i] ?? { status: 'unknown', error }))
+  }
+  signal.addEventListener('abort', onAbort)
+  messages.forEach((message, i) => void added(message, i))
+  return promise.finally(() => signal.removeEventListener('abort', onAbort))
 }
 
 /** Never rejects. BullMQ's word on who holds the id is checked before it is passed on. */
