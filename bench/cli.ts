@@ -45,6 +45,8 @@ await new Command('bench')
 
 async function measure({ broker: kinds, only, quick = false }: Options): Promise<void> {
   const start = performance.now()
+  // before anything is written
+  const revision = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
   const pattern = new RegExp(only ?? '')
   const chosen = workloads.filter(({ id, jobs }) => pattern.test(id) && (!quick || jobs.quick !== undefined))
   const versions: Record<string, string> = { node: process.versions.node, ...clientsBeside(import.meta.url) }
@@ -66,11 +68,22 @@ async function measure({ broker: kinds, only, quick = false }: Options): Promise
     versions[kind] = await versionOf(kind, url)
     const onBout = (title: string): void => bar.increment({ title })
     rows.push(...(await run({ kind, url, workloads: chosen, quick, onBout })))
+    await save(resultsOf(rows, versions, { revision, quick, start }))
   }
   bar.stop()
-  const results: Results = {
+  const results = resultsOf(rows, versions, { revision, quick, start })
+  for (const kind of kinds) console.log(`\n${TITLES[kind]}, ${versions[kind]}\n\n${tableOf(results, kind)}`)
+  console.log(`\n${Math.round(results.ms / 1_000)} s`)
+}
+
+function resultsOf(
+  rows: readonly Row[],
+  versions: Readonly<Record<string, string>>,
+  { revision, quick, start }: { revision: string; quick: boolean; start: number },
+): Results {
+  return {
     date: new Date().toISOString(),
-    revision: execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim(),
+    revision,
     quick,
     machine: {
       system: `${process.platform} ${process.arch}`,
@@ -82,10 +95,12 @@ async function measure({ broker: kinds, only, quick = false }: Options): Promise
     ms: Math.round(performance.now() - start),
     rows,
   }
+}
+
+/** After each broker: a run that is broken off has measured something. */
+async function save(results: Results): Promise<void> {
   await mkdir(FOLDER, { recursive: true })
   await writeFile(LATEST, `${JSON.stringify(results, undefined, 1)}\n`)
-  for (const kind of kinds) console.log(`\n${TITLES[kind]}, ${versions[kind]}\n\n${tableOf(results, kind)}`)
-  console.log(`\n${Math.round(results.ms / 1_000)} s`)
 }
 
 async function serve(kind: Kind): Promise<RunningBroker | undefined> {
