@@ -71,7 +71,10 @@ export class Session {
     if (!work || this.#tag !== undefined) return
     const { names, quorum, onMessage } = this.#options
     const receive = (message: ConsumeMessage | null): void => {
-      if (message) onMessage(message)
+      if (message) {
+        this.#acks!.delivered(message)
+        onMessage(message)
+      }
       // the broker has ended the subscription and takes back what is out
       else void this.close()
     }
