@@ -2,7 +2,7 @@ import { JobportError } from '@jobport/core/driver'
 import { RULES, type Answer, type Batch } from './entries.ts'
 import { toLedgerError } from './faults.ts'
 import { fold } from './fold.ts'
-import { Loader, NoBase, unfounded } from './loader.ts'
+import { Loader, NoBase, Silence, unfounded } from './loader.ts'
 import { locate, openingBatch } from './locate.ts'
 import { Session, type LogRecord, type StreamOptions } from './session.ts'
 import { State } from './state.ts'
@@ -20,8 +20,9 @@ interface Position {
   readonly seq: number | undefined
 }
 
-/** Nothing was read for so long although something must come: the broker's reader is lost, ms. */
-const SILENCE = 2_000
+/** Nothing was read at so many looks in a row, ms apart, although something must come: the broker's reader is lost. */
+const LOOKS = 20
+const LOOK = 100
 
 /** Reads the log and folds it: from the newest snapshot at first, then on from where it was. */
 export class Follower {
@@ -57,6 +58,7 @@ export class Follower {
     try {
       return loaded ?? (await this.#load('first'))
     } catch (error) {
+      if (error instanceof Silence) throw new JobportError('UNAVAILABLE', `ledger ${this.#options.stream}: ${error.message}`)
       throw error instanceof NoBase ? unfounded(this.#options.stream, error) : error
     }
   }
@@ -109,9 +111,13 @@ export class Follower {
   /** Ends the session unless `work` ends well; silence means that there is nothing where it reads. */
   async #within(session: Session, work: () => Promise<void>): Promise<Session> {
     const silent = Promise.withResolvers<never>()
+    let [quiet, lastRead] = [0, session.lastRead]
+    // looks and not time: a process that got none has not read what had come
     const watch = setInterval(() => {
-      if (Date.now() - session.lastRead > SILENCE) silent.reject(new NoBase('nothing can be read from the ledger'))
-    }, 100)
+      quiet = session.lastRead === lastRead ? quiet + 1 : 0
+      lastRead = session.lastRead
+      if (quiet === LOOKS) silent.reject(new Silence('nothing can be read from the ledger'))
+    }, LOOK)
     try {
       const ended = session.ended.then((error) => Promise.reject(error))
       await Promise.race([work(), silent.promise, ended])

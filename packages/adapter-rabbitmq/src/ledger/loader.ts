@@ -5,7 +5,12 @@ import type { LogRecord } from './session.ts'
 
 /** Nothing to start from where the reading began; the log may hold something elsewhere. */
 export class NoBase extends Error {
-  override readonly name = 'NoBase'
+  override readonly name: string = 'NoBase'
+}
+
+/** The same, for all that can be told so far. */
+export class Silence extends NoBase {
+  override readonly name = 'Silence'
 }
 
 /** Reads a log from somewhere until there is a state to fold on from: that of a complete snapshot, or none at offset 0. */
