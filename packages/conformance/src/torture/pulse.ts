@@ -1,19 +1,22 @@
 import { pause } from '../wait.ts'
-import type { Broker } from '@jobport/core'
+import type { Queue } from '@jobport/core'
 import type { Fallen } from '../duplicates.ts'
 
-/** Between two looks, and the longest that an answer may take, ms: a lease that is renewed so late may have run out. */
+/** Between two adds, and the longest that an answer may take, ms: a lease that is renewed so late may have run out. */
 const PACE = 200
 const LATE = 500
 
-/** Asks the broker again and again, past all proxies, and keeps when it answered late: on a busy machine it may get no time. */
+/**
+ * Adds to a queue that nobody works, past all proxies, and keeps when the answer came late: on a busy machine the broker may
+ * get no time. It writes because leases do: a broker that cannot write in time can still say that it is there.
+ */
 export class Pulse {
   readonly late: Fallen[] = []
   readonly #stopping = new AbortController()
   readonly #running: Promise<void>
 
-  constructor(broker: Broker) {
-    this.#running = this.#run(broker)
+  constructor(queue: Queue) {
+    this.#running = this.#run(queue)
   }
 
   async stop(): Promise<void> {
@@ -21,10 +24,10 @@ export class Pulse {
     await this.#running
   }
 
-  async #run(broker: Broker): Promise<void> {
+  async #run(queue: Queue): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       const from = Date.now()
-      await broker.health().catch(() => undefined)
+      await queue.add('pulse', null).catch(() => undefined)
       const until = Date.now()
       if (until - from > LATE) this.late.push({ blow: 'the broker answered late', from, until, workers: 'all' })
       await pause(PACE)

@@ -37,7 +37,7 @@ export async function torture(harness: Harness, breakable: Breakable, options: T
   const { seed, minutes, onBlow } = options
   const ctx = new Context(movedTo(breakable, harness), seeded(seed), ledgerOf(), 'torture', breakable)
   const stopping = new AbortController()
-  const pulse = new Pulse(ctx.main)
+  const pulse = new Pulse(ctx.another('pulse'))
   const end = async (): Promise<void> => {
     stopping.abort()
     await pulse.stop()
