@@ -7,6 +7,7 @@ import {
   type MinimalJob,
   type ParentKeyOpts,
   type PgPool,
+  type WorkerOptions,
 } from 'bullmq'
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -111,7 +112,10 @@ export class PostgresBackend extends PostgresQueueBackend {
     token: string,
     fetchNext: boolean,
   ): Promise<Finished> {
-    return super.moveToCompleted(job, returnValue, this.#kept(removeOnComplete), token, fetchNext)
+    // absent for jobs that were not added with one of their own
+    const own = removeOnComplete as typeof removeOnComplete | undefined
+    const keep = own ?? (this.opts as WorkerOptions).removeOnComplete ?? false
+    return super.moveToCompleted(job, returnValue, this.#kept(keep), token, fetchNext)
   }
 
   override async moveToFailed<T, R, N extends string>(
