@@ -16,7 +16,9 @@ export interface Plan {
   readonly onBout: (title: string) => void
 }
 
+/** Of the main workloads, and of the others. */
 const ROUNDS = 5
+const FEWER = 3
 /** Part of a bout's jobs that each contender does first, uncounted: code is compiled as it is used. */
 const WARMUP = 0.2
 const QUICK_ROUNDS = 2
@@ -63,7 +65,7 @@ export function contendersOf({ needs, alone }: Workload, contenders: readonly Co
   return alone ? able.slice(0, 1) : able
 }
 
-export function roundsOf({ rounds = ROUNDS }: Workload, quick: boolean): number {
+export function roundsOf({ jobs, rounds = jobs.quick === undefined ? FEWER : ROUNDS }: Workload, quick: boolean): number {
   return quick ? Math.min(rounds, QUICK_ROUNDS) : rounds
 }
 

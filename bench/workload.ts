@@ -12,7 +12,7 @@ export interface Workload {
   readonly needs: readonly Ability[]
   /** Of one bout. Absent in `quick`: it is for full runs only. */
   readonly jobs: { readonly quick?: number; readonly full: number }
-  /** Bouts of each contender in a full run. Default 5. */
+  /** Bouts of each contender in a full run. Default: 5 of the workloads that quick runs have, 3 of others. */
   readonly rounds?: number
   /** Only ours runs: what is compared is its own growth. */
   readonly alone?: boolean

@@ -14,7 +14,6 @@ export const failing: readonly Workload[] = [
     unit: 'jobs/s',
     needs: ['attempts'],
     jobs: { full: 3_000 },
-    rounds: 3,
     async run(bout, jobs) {
       await addAll(bout, jobs, () => ({ attempts: RUNS }))
       const runs = new Uint8Array(jobs)
@@ -33,7 +32,7 @@ export const failing: readonly Workload[] = [
     unit: 'jobs/s',
     needs: ['attempts', 'dead'],
     jobs: { full: 10_000 },
-    rounds: 2,
+    rounds: 1,
     async run(bout, jobs) {
       await addAll(bout, jobs, () => ({ attempts: 1 }))
       const stop = await bout.work(

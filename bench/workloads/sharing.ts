@@ -2,7 +2,7 @@ import { fill } from '../load.ts'
 import type { Workload } from '../workload.ts'
 
 /** Work for one process, s. */
-const ENOUGH = 8
+const ENOUGH = 4
 
 /** Worker processes on one queue. */
 function sharing(processes: number): Workload {

@@ -7,7 +7,7 @@ import type { Workload } from '../workload.ts'
 const WARMUP = 0.1
 const LARGE = 10_000
 /** Of a bout, ms. */
-const LONGEST = 8_000
+const LONGEST = 5_000
 /** Of what the contender can do. */
 const LOAD = 0.1
 /** Jobs per second; a timer cannot tell them apart above it. */
