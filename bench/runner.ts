@@ -50,9 +50,10 @@ async function meet(
   capacities: ReadonlyMap<Contender, number>,
 ): Promise<Map<Contender, Measures[]>> {
   const able = contendersOf(workload, contenders)
-  if (!workload.alone) for (const contender of able) await bout(plan, workload, contender, { part: WARMUP })
+  const rounds = roundsOf(workload, plan.quick)
+  if (rounds > 1) for (const contender of able) await bout(plan, workload, contender, { part: WARMUP })
   const samples = new Map(able.map((contender) => [contender, [] as Measures[]]))
-  for (let round = 0; round < roundsOf(workload, plan.quick); round++)
+  for (let round = 0; round < rounds; round++)
     for (const contender of round % 2 === 0 ? able : able.toReversed()) {
       plan.onBout(`${plan.kind} · ${workload.title} · ${contender.title}`)
       samples.get(contender)!.push(await bout(plan, workload, contender, { capacity: capacities.get(contender) ?? Infinity }))
