@@ -19,6 +19,8 @@ export interface SessionOptions {
 const CONSUMER_TIMEOUT = 30 * 86_400_000
 const CALL_DEADLINE = 5_000
 const CLOSE_DEADLINE = 1_000
+/** An idle queue delivers nothing, ms. */
+const SOON = 2
 
 /** One life of a subscription, on channels of its own. What it delivered can be settled on it only, and is lost with it. */
 export class Session {
@@ -31,6 +33,7 @@ export class Session {
   #tag: string | undefined
   #isOver = false
   #acks: Acknowledgements | undefined
+  #onDelivery: (() => void) | undefined
   #ending: Promise<void> | undefined
   #barrier: Promise<void> | undefined
   #nextBarrier: Promise<void> | undefined
@@ -72,6 +75,8 @@ export class Session {
     const { names, quorum, onMessage } = this.#options
     const receive = (message: ConsumeMessage | null): void => {
       if (message) {
+        this.#onDelivery?.()
+        this.#onDelivery = undefined
         this.#acks!.delivered(message)
         onMessage(message)
       }
@@ -93,7 +98,7 @@ export class Session {
   /** Both reject once the session is over, and resolve when the broker has read them. */
   ack(message: ConsumeMessage): Promise<void> {
     this.#acks?.add(message)
-    return this.flush()
+    return this.#isAlone(message) ? this.#followed() : this.flush()
   }
 
   async requeue(message: ConsumeMessage): Promise<void> {
@@ -140,6 +145,26 @@ export class Session {
       ),
     )
     await within(CLOSE_DEADLINE, 'closing channels', closing).catch(() => {})
+  }
+
+  /** It is all that its subscription may have in hand: the broker delivers the next one only once it has read the acknowledgement. */
+  #isAlone({ fields }: ConsumeMessage): boolean {
+    return this.#options.prefetch === 1 && fields.consumerTag === this.#tag
+  }
+
+  /** Resolves with the next delivery; if that is not soon, once the broker has answered. */
+  #followed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const flush = (): void => void this.flush().then(resolve, reject)
+      const soon = setTimeout(flush, SOON)
+      this.#onDelivery = () => {
+        clearTimeout(soon)
+        resolve()
+      }
+      void endOfTurn()
+        .then(() => this.#acks!.send())
+        .catch(flush)
+    })
   }
 
   #ping(): Promise<void> {
