@@ -105,8 +105,7 @@ export class RabbitMQAdmin implements QueueAdmin {
       const answer = await ledger?.append({ type: 'remove', id: key })
       return answer?.status === 'removed'
     }
-    return this.#read(async (letters, ledger, acknowledge) => {
-      const letter = letters.find(({ reading }) => reading.message.uid === key)
+    return this.#one(key, async (letter, ledger, acknowledge) => {
       if (!letter) return false
       if (isRecorded(letter)) await ledger?.append({ type: 'cleared', uid: key })
       await acknowledge(letter)
@@ -128,8 +127,7 @@ export class RabbitMQAdmin implements QueueAdmin {
   }
 
   async redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'> {
-    return this.#read(async (letters, _, acknowledge) => {
-      const letter = letters.find(({ reading }) => reading.message.uid === uid)
+    return this.#one(uid, async (letter, _, acknowledge) => {
       if (!letter) return 'missing'
       const { dedup: __, delay: ___, ...message } = letter.reading.message
       const again = { ...message, uid: as.uid, ...(as.attempts !== undefined && { attempts: as.attempts }) }
@@ -196,21 +194,22 @@ export class RabbitMQAdmin implements QueueAdmin {
   }
 
   /** Of several dead letters of one death, which a crash can leave, the ledger knows the valid one. */
-  async #read<T>(
+  async #read<T>(use: (letters: readonly Letter[]) => Promise<T>): Promise<T> {
+    const ledger = await this.#ledger()
+    return this.#options.letters.read((letters) => use(letters.filter((letter) => isValid(letter, ledger))))
+  }
+
+  async #one<T>(
+    uid: string,
     use: (
-      letters: readonly Letter[],
+      letter: Letter | undefined,
       ledger: LedgerApi | undefined,
       acknowledge: (letter: Letter) => Promise<void>,
     ) => Promise<T>,
   ): Promise<T> {
     const ledger = await this.#ledger()
-    return this.#options.letters.read((letters, acknowledge) =>
-      use(
-        letters.filter((letter) => isValid(letter, ledger)),
-        ledger,
-        acknowledge,
-      ),
-    )
+    const isIt = (letter: Letter): boolean => letter.reading.message.uid === uid && isValid(letter, ledger)
+    return this.#options.letters.one(isIt, (letter, acknowledge) => use(letter, ledger, acknowledge))
   }
 
   /** As of now. */

@@ -14,6 +14,8 @@ export interface Letter {
   readonly dead: DeadNote
 }
 
+type Acknowledge = (letter: Letter) => Promise<void>
+
 const MOST_IN_HAND = 65_535
 /** ms. */
 const SCAN_DEADLINE = 6_000
@@ -51,14 +53,35 @@ export class Letters {
     })
   }
 
-  /** Newest first. `acknowledge` takes a letter out for good. */
-  read<T>(use: (letters: readonly Letter[], acknowledge: (letter: Letter) => Promise<void>) => Promise<T>): Promise<T> {
+  /** All, newest first. `acknowledge` takes a letter out for good. */
+  read<T>(use: (letters: readonly Letter[], acknowledge: Acknowledge) => Promise<T>): Promise<T> {
+    return this.#looking(async (look) => {
+      await look.all()
+      return use(look.newestFirst(), (letter) => look.remove(letter))
+    })
+  }
+
+  /** The newest of those that are wanted. If one is in hand, no other is waited for. */
+  one<T>(
+    wanted: (letter: Letter) => boolean,
+    use: (letter: Letter | undefined, acknowledge: Acknowledge) => Promise<T>,
+  ): Promise<T> {
+    return this.#looking(async (look) => {
+      let [letter] = look.newestFirst(wanted)
+      if (!letter) {
+        await look.all()
+        letter = look.newestFirst(wanted)[0]
+      }
+      return use(letter, (acknowledged) => look.remove(acknowledged))
+    })
+  }
+
+  #looking<T>(use: (look: Look) => Promise<T>): Promise<T> {
     return this.#next(async () => {
       clearTimeout(this.#idle)
       try {
         this.#look = this.#look?.isOpen ? this.#look : await this.#take()
-        await this.#look.all()
-        return await use(this.#look.newestFirst(), (letter) => this.#look!.remove(letter))
+        return await use(this.#look)
       } catch (error) {
         throw toJobportError(error, `reading ${this.#queue}`)
       } finally {
@@ -71,7 +94,10 @@ export class Letters {
   async purge(): Promise<readonly Letter[]> {
     const purged: Letter[] = []
     for (let some: readonly Letter[]; ; purged.push(...some)) {
-      some = await this.read(async () => this.#look!.removeAll())
+      some = await this.#looking(async (look) => {
+        await look.all()
+        return look.removeAll()
+      })
       if (some.length < MOST_IN_HAND) return [...purged, ...some]
     }
   }
@@ -181,9 +207,10 @@ class Look {
     }
   }
 
-  newestFirst(): Letter[] {
-    const place = new Map(this.#letters.map((letter, index) => [letter, index]))
-    return this.#letters.toSorted(
+  newestFirst(wanted: (letter: Letter) => boolean = () => true): Letter[] {
+    const found = this.#letters.filter(wanted)
+    const place = new Map(found.map((letter, index) => [letter, index]))
+    return found.toSorted(
       (a, b) => b.dead.at - a.dead.at || compare(b.dead.letter, a.dead.letter) || place.get(b)! - place.get(a)!,
     )
   }
