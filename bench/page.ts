@@ -14,6 +14,7 @@ export async function writePage(results: Results): Promise<void> {
   await writeFile(new URL('ratios.svg', folder), await plotRatios(results))
   await writeFile(new URL('growth.svg', folder), await plotGrowth(results))
   const kinds = KINDS.filter((kind) => results.rows.some(({ broker }) => broker === kind))
+  const left = KINDS.filter((kind) => !kinds.includes(kind)).map((kind) => TITLES[kind])
   const software = Object.entries(versions).map(([name, version]) => (version.includes(' ') ? version : `${name} ${version}`))
   const sections = kinds.map((kind) => `## ${TITLES[kind]}\n\n${tableOf(results, kind)}`)
   await writeFile(
@@ -22,7 +23,7 @@ export async function writePage(results: Results): Promise<void> {
 
 Written by \`npm run bench -- --page\` from one run of \`npm run bench${quick ? ' -- --quick' : ''}\`, which took ${Math.round(ms / 60_000)} minutes on
 ${date.slice(0, 10)}: revision ${revision}, ${machine.system}, ${machine.cpus} CPUs (${machine.model}),
-${Math.round(machine.memory / 2 ** 30)} GiB; ${[...new Set(software)].join(', ')}. Server, producers and workers share that machine.
+${Math.round(machine.memory / 2 ** 30)} GiB; ${[...new Set(software)].join(', ')}. Server, producers and workers share that machine.${left.length > 0 ? ` Not measured in this run: ${left.join(', ')}.` : ''}
 
 Each workload runs on Jobport, on the raw client of the broker doing the same work at the same durability (confirmed publishes,
 acknowledged consumption), and on peers, one after the other and then in the opposite order, on new queues each time. A figure is the

@@ -81,7 +81,10 @@ export const workingLoads: readonly Workload[] = [
         await new Promise((turn) => setTimeout(turn, TICK))
       }
       await Promise.all(adds)
+      // one that cannot keep the pace is measured by what it has done
+      const limit = setTimeout(resolve, LONGEST)
       await promise
+      clearTimeout(limit)
       await stop()
       return spread(took)
     },
