@@ -45,7 +45,7 @@ export function makeProducer(target: RedisTarget, connectTimeout: number, persis
 }
 
 export function makeWorker(target: RedisTarget): Client {
-  return coalescing(workerClient(target, { ...WORKER, lazyConnect: false, retryStrategy: backoff }))
+  return workerClient(target, { ...WORKER, lazyConnect: false, retryStrategy: backoff })
 }
 
 /** Resolves once it serves commands. */
@@ -75,7 +75,10 @@ function workerClient(target: RedisTarget, options: ClientOptions): Client {
   return client.duplicate(options)
 }
 
-/** Commands of one turn of the event loop leave together, but so that the server is not idle while they are made. */
+/**
+ * Commands of one turn of the event loop leave together, but so that the server is not idle while they are made. Workers'
+ * are sent as they are made: each brings the next job.
+ */
 function coalescing(client: Client): Client {
   if (client instanceof Cluster) client.on('+node', coalescing)
   else client.on('connect', () => coalesceWrites(client.stream, TOGETHER))
