@@ -14,8 +14,6 @@ export interface Letter {
   readonly dead: DeadNote
 }
 
-type Acknowledge = (letter: Letter) => Promise<void>
-
 const MOST_IN_HAND = 65_535
 /** ms. */
 const SCAN_DEADLINE = 6_000
@@ -53,18 +51,18 @@ export class Letters {
     })
   }
 
-  /** All, newest first. `acknowledge` takes a letter out for good. */
-  read<T>(use: (letters: readonly Letter[], acknowledge: Acknowledge) => Promise<T>): Promise<T> {
+  /** All, newest first. */
+  read<T>(use: (letters: readonly Letter[]) => Promise<T>): Promise<T> {
     return this.#looking(async (look) => {
       await look.all()
-      return use(look.newestFirst(), (letter) => look.remove(letter))
+      return use(look.newestFirst())
     })
   }
 
-  /** The newest of those that are wanted. If one is in hand, no other is waited for. */
+  /** The newest of those that are wanted; `acknowledge` takes it out for good. If one is in hand, no other is waited for. */
   one<T>(
     wanted: (letter: Letter) => boolean,
-    use: (letter: Letter | undefined, acknowledge: Acknowledge) => Promise<T>,
+    use: (letter: Letter | undefined, acknowledge: (letter: Letter) => Promise<void>) => Promise<T>,
   ): Promise<T> {
     return this.#looking(async (look) => {
       let [letter] = look.newestFirst(wanted)
