@@ -2,13 +2,15 @@ import { JobportError, type ServerInfo } from '@jobport/core/driver'
 import { isPassing } from './faults.ts'
 import type { Settings } from './settings.ts'
 import type { JetStreamManager } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/transport-node'
+import { TimeoutError, type NatsConnection } from '@nats-io/transport-node'
 
 const NEEDED = [2, 12, 10] as const
 /** JetStream's level of the same release. */
 const LEVEL = 2
 /** What goes beside a payload: envelope, headers, the error of a dead one; bytes. */
 const BESIDE = 65_536
+/** A cluster that chooses its leader says nothing. */
+const ASKED_AT_MOST = 2
 
 /** Refuses, with `SERVER_UNSUITABLE`, a server that cannot keep the contract. It would say yes to everything, and do half. */
 export async function inspectServer(
@@ -33,11 +35,12 @@ export function judgeVersion(version: string): void {
   throw unsuitable(version, `NATS ${NEEDED.join('.')} or newer is needed`)
 }
 
-async function levelOf(manager: JetStreamManager, enabled: boolean): Promise<number> {
+async function levelOf(manager: JetStreamManager, enabled: boolean, asked = 1): Promise<number> {
   try {
     const { api } = (await manager.getAccountInfo()) as { api: { level?: number } }
     return api.level ?? 0
   } catch (error) {
+    if (enabled && error instanceof TimeoutError && asked < ASKED_AT_MOST) return levelOf(manager, enabled, asked + 1)
     if (enabled && isPassing(error)) throw error
     throw new JobportError(
       'SERVER_UNSUITABLE',

@@ -56,17 +56,22 @@ export class Cluster {
     await Promise.all(this.#nodes.map((node) => node.close()))
   }
 
-  /** Once they have chosen who leads them. */
+  /** Once they have chosen who leads them, and each of them knows it. */
   async #ready(): Promise<void> {
-    const connection = await connect({ servers: this.servers })
-    const manager = await jetstreamManager(connection, { checkAPI: false })
-    const made = (): Promise<boolean> =>
-      manager.streams.add({ name: 'ready', subjects: ['ready'], num_replicas: SIZE }).then(
-        () => true,
-        () => false,
-      )
-    await eventually('the cluster', made, undefined, ELECTION)
-    await manager.streams.delete('ready')
-    await connection.close()
+    await Promise.all(this.servers.map(isReady))
   }
+}
+
+async function isReady(servers: string): Promise<void> {
+  const connection = await connect({ servers })
+  const manager = await jetstreamManager(connection, { checkAPI: false })
+  const name = `ready-${servers.replaceAll(/\W/g, '-')}`
+  const made = (): Promise<boolean> =>
+    manager.streams.add({ name, subjects: [name], num_replicas: SIZE }).then(
+      () => true,
+      () => false,
+    )
+  await eventually('the cluster', made, undefined, ELECTION)
+  await manager.streams.delete(name)
+  await connection.close()
 }

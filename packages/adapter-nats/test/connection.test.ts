@@ -9,6 +9,7 @@ import { expect } from 'chai'
 import { judgeVersion } from '../src/server.ts'
 import { readSettings } from '../src/settings.ts'
 import { Operator } from './operator.ts'
+import { Silent } from './silent.ts'
 import { Trial } from './trial.ts'
 
 const CANARY = 'canary-5f2e'
@@ -64,6 +65,16 @@ describe('NATS connections', function () {
     await works(trial.broker())
     await works(trial.broker({ servers: place(), user: 'known', password: 'p@ss:w/rd' }))
     await works(trial.broker({ servers: [place()], nkey: new TextDecoder().decode(seed.getSeed()) }))
+  })
+
+  it('ask again what a server did not answer, as one of a cluster without a leader', async () => {
+    const silent = await Silent.open(nats.url, 1)
+    try {
+      await works(trial.broker({ servers: silent.place, user: 'known', password: 'p@ss:w/rd' }))
+      expect(silent.lost).to.equal(1)
+    } finally {
+      silent.close()
+    }
   })
 
   it('take a token, from the URL and as an option', async () => {
