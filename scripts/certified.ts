@@ -39,7 +39,8 @@ export const CERTIFIED: readonly Certified[] = [
     stem: 'bullmq-postgresql',
     url: 'postgres://127.0.0.1:5432/features',
     own: 'postgres',
-    options: 'lockDuration=1500&stalledInterval=500',
+    // with half a second of latency, 1,500 would leave a renewal an eighth of a second
+    options: 'lockDuration=2000&stalledInterval=500',
     tortureOptions: 'lockDuration=2000&stalledInterval=500',
     level: 'resilience',
   },
