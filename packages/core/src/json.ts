@@ -60,8 +60,8 @@ function copyObject(value: object | null, path: string, depth: number, size: { b
   if (types.isBoxedPrimitive(value)) return copy(value.valueOf(), path, depth + 1, size)
   if (isOpaque(value)) throw invalid(path, `is a ${value.constructor.name}, which JSON cannot hold`)
   const result: Record<string, Json> = {}
-  for (const [key, item] of Object.entries(value)) {
-    const copied = copy(item, `${path}.${key}`, depth + 1, size)
+  for (const key of Object.keys(value)) {
+    const copied = copy((value as Record<string, unknown>)[key], `${path}.${key}`, depth + 1, size)
     if (copied === undefined) continue
     copyText(key, `a key of ${path}`, size)
     put(result, key, copied)

@@ -1,31 +1,35 @@
 import { within } from './deadline.ts'
 import { JobportError } from './errors.ts'
 import { requireFeature, type Connection } from './connection.ts'
+import type { Draft } from './draft.ts'
 import type { Driver, Message, PublishResult, ServerInfo } from './driver.ts'
 import type { Receipt } from './receipt.ts'
-
-export interface Draft {
-  readonly message: Message
-  /** Never below the payload's size in bytes. */
-  readonly atMost: number
-}
 
 /** What a driver gets beyond the deadline to say what it knows, ms. */
 const GRACE = 200
 
-/** A connected driver, and what is left of the deadline, ms. What the adapter or the server lacks for a draft is refused. */
-export async function admit(
-  connection: Connection,
-  drafts: readonly Draft[],
-  deadline: number,
-): Promise<{ driver: Driver; left: number }> {
+interface Admitted {
+  readonly driver: Driver
+  /** Of the deadline, ms. */
+  readonly left: number
+}
+
+/** A connected driver, and what is left of the deadline; at once if it is connected. What the adapter or the server lacks for a draft is refused. */
+export function admit(connection: Connection, drafts: readonly Draft[], deadline: number): Admitted | Promise<Admitted> {
+  const driver = connection.made
+  const server = connection.server
+  if (!driver || !server) return admitLater(connection, drafts, deadline)
+  for (const draft of drafts) checkDraft(draft, driver, server)
+  return { driver, left: deadline }
+}
+
+async function admitLater(connection: Connection, drafts: readonly Draft[], deadline: number): Promise<Admitted> {
   const driver = connection.made ?? (await connection.driver())
   for (const { message } of drafts) checkFeatures(driver, message)
-  const known = connection.server
   const start = performance.now()
-  const server = known ?? (await connected(connection, driver, deadline))
+  const server = await connected(connection, driver, deadline)
   for (const draft of drafts) checkSize(draft, server)
-  return { driver, left: known ? deadline : Math.max(1, deadline - (performance.now() - start)) }
+  return { driver, left: Math.max(1, deadline - (performance.now() - start)) }
 }
 
 /** One receipt or error per message, in order, within the deadline. Never rejects. */
@@ -77,6 +81,11 @@ function receiptOf({ id, uid }: Message, result: PublishResult): Receipt | Jobpo
         cause: result.error,
       })
   }
+}
+
+function checkDraft(draft: Draft, driver: Driver, server: ServerInfo): void {
+  checkFeatures(driver, draft.message)
+  checkSize(draft, server)
 }
 
 function checkFeatures(driver: Driver, { delay, priority, dedup }: Message): void {

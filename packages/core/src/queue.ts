@@ -1,15 +1,13 @@
 import { DeadLetters } from './dead-letters.ts'
-import { ENVELOPE_VERSION } from './envelope.ts'
+import { draftOf, type Draft } from './draft.ts'
 import { JobportError } from './errors.ts'
-import { normalise } from './json.ts'
-import { checkId, checkJobName, checkQueueName } from './names.ts'
-import { checkAddOptions, checkDeadline, checkDefaults, checkRecord, type AddOptions, type JobOptions } from './options.ts'
+import { checkId, checkQueueName } from './names.ts'
+import { checkDeadline, checkDefaults, checkRecord, type AddOptions, type JobOptions } from './options.ts'
 import { isPlain } from './plain.ts'
-import { admit, confirm, type Draft } from './publish.ts'
+import { admit, confirm } from './publish.ts'
 import { viewOf, type JobPage, type JobView } from './job-view.ts'
 import { checkPage, type PageOptions } from './page.ts'
 import { Outbox } from './outbox.ts'
-import { newUid } from './uid.ts'
 import { JobDefinition } from './define-job.ts'
 import type { Connection } from './connection.ts'
 import type { Features, JobState, QueueAdmin } from './driver.ts'
@@ -34,7 +32,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   readonly name: string
   readonly deadLetters: DeadLetters
   readonly #connection: Connection
-  readonly #defaults: JobOptions
+  readonly #defaults: JobOptions | undefined
   readonly #deadline: number
   readonly #outbox: Outbox
 
@@ -42,7 +40,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   constructor(name: string, connection: Connection, brokerDeadline: number, options: QueueOptions = {}) {
     checkQueueName(name)
     checkRecord(options, '', { defaults: checkDefaults, deadline: checkDeadline })
-    const { defaults = {}, deadline = brokerDeadline } = options
+    const { defaults, deadline = brokerDeadline } = options
     this.name = name
     this.#connection = connection
     this.#defaults = defaults
@@ -57,10 +55,10 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
    */
   add<Name extends keyof Jobs & string>(name: Name, data: Jobs[Name], options?: AddOptions): Promise<Receipt>
   add<In, Out>(job: JobDefinition<In, Out>, data: In, options?: AddOptions): Promise<Receipt>
-  async add(job: string | JobDefinition, data: unknown, options: AddOptions = {}): Promise<Receipt> {
-    const draft = this.#draft(job, data, options)
+  async add(job: string | JobDefinition, data: unknown, options?: AddOptions): Promise<Receipt> {
+    const draft = draftOf(this.name, job, data, this.#defaults, options)
     if (job instanceof JobDefinition) await job.validate(data)
-    const { driver, left } = await admit(this.#connection, [draft], options.deadline ?? this.#deadline)
+    const { driver, left } = await admit(this.#connection, [draft], options?.deadline ?? this.#deadline)
     return this.#outbox.add(driver, draft.message, left)
   }
 
@@ -149,41 +147,11 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     try {
       if (!isPlain(job)) throw new JobportError('INVALID_ARGUMENT', 'must be { name, data, options? }')
       checkRecord(job, '', NEW_JOB_RULES)
-      return this.#draft(job.name, job.data, job.options)
+      return draftOf(this.name, job.name, job.data, this.#defaults, job.options)
     } catch (error) {
       const { code, message } = error as JobportError
       throw new JobportError(code, `job ${index}: ${message}`)
     }
-  }
-
-  /** A message with all that the caller decided, detached from the caller's objects. */
-  #draft(job: string | JobDefinition, data: unknown, options: AddOptions = {}): Draft {
-    checkAddOptions(options)
-    if (job instanceof JobDefinition) job.checkQueue(this.name)
-    const name = job instanceof JobDefinition ? job.name : job
-    checkJobName(name)
-    const uid = newUid()
-    const normal = normalise(data)
-    const all: AddOptions = { ...this.#defaults, ...(job instanceof JobDefinition ? job.options : {}), ...options }
-    const { id = uid, attempts = 1, backoff, timeout, priority, headers = {}, dedup } = all
-    const addedAt = Date.now()
-    const delay = Math.ceil(all.at ? all.at.getTime() - addedAt : (all.delay ?? 0))
-    const message = {
-      version: ENVELOPE_VERSION,
-      id,
-      uid,
-      name,
-      data: normal.data,
-      headers: { ...headers },
-      addedAt,
-      attempts,
-      ...(backoff && { backoff: { ...backoff } }),
-      ...(timeout !== undefined && { timeout }),
-      ...(delay > 0 && { delay }),
-      ...(priority && { priority }),
-      ...(dedup && { dedup: { ttl: dedup.ttl } }),
-    }
-    return { message, atMost: normal.atMost }
   }
 }
 
