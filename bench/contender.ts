@@ -17,7 +17,7 @@ export interface Choice {
 }
 
 /** What of `Choice`, and what else, a contender has. What it has not is told as absent. */
-export type Ability = keyof Choice | 'many' | 'dead' | 'counts' | 'single' | 'shared'
+export type Ability = keyof Choice | 'many' | 'dead' | 'shared'
 
 /** One queue in the hands of one contender. */
 export interface Bout {

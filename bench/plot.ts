@@ -37,7 +37,7 @@ export async function plotRatios(results: Results): Promise<string> {
 /** What a step of Jobport's costs while more and more jobs wait. */
 export async function plotGrowth(results: Results): Promise<string> {
   const values = results.rows
-    .filter(({ workload, samples }) => workload.startsWith('backlog-') && samples)
+    .filter(({ workload, contender, samples }) => contender === 'Jobport' && workload.startsWith('backlog-') && samples)
     .flatMap(({ broker, workload, samples }) =>
       Object.entries(samples![0]!)
         .filter(([step]) => !step.endsWith('MiB'))

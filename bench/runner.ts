@@ -61,9 +61,9 @@ async function meet(
   return samples
 }
 
-export function contendersOf({ needs, alone }: Workload, contenders: readonly Contender[]): readonly Contender[] {
+export function contendersOf({ needs, pair }: Workload, contenders: readonly Contender[]): readonly Contender[] {
   const able = contenders.filter(({ abilities }) => needs.every((need) => abilities.has(need)))
-  return alone ? able.slice(0, 1) : able
+  return pair ? able.slice(0, 2) : able
 }
 
 export function roundsOf({ jobs, rounds = jobs.quick === undefined ? FEWER : ROUNDS }: Workload, quick: boolean): number {

@@ -14,8 +14,8 @@ export interface Workload {
   readonly jobs: { readonly quick?: number; readonly full: number }
   /** Bouts of each contender in a full run. Default: 5 of the workloads that quick runs have, 3 of others. */
   readonly rounds?: number
-  /** Only ours runs: what is compared is its own growth. */
-  readonly alone?: boolean
+  /** Only ours and the raw client take part: what is compared is how each grows. */
+  readonly pair?: boolean
   run(bout: Bout, jobs: number, circumstances: Circumstances): Promise<Measures>
 }
 

@@ -10,7 +10,7 @@ export function bullmq(
 ): Contender {
   return {
     title: 'raw BullMQ',
-    abilities: new Set(['id', 'delay', 'attempts', 'many', 'dead', 'counts', 'single', 'shared']),
+    abilities: new Set(['id', 'delay', 'attempts', 'many', 'dead', 'shared']),
     async open(name) {
       const { connection, factory, end } = connect()
       const options = { connection } as QueueOptions

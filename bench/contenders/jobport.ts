@@ -3,7 +3,7 @@ import type { Ability, Bout, Contender, Payload } from '../contender.ts'
 
 type Jobs = Record<'a', Payload>
 
-const ABILITIES: readonly Ability[] = ['id', 'delay', 'attempts', 'many', 'dead', 'counts', 'single', 'shared']
+const ABILITIES: readonly Ability[] = ['id', 'delay', 'attempts', 'many', 'dead', 'shared']
 
 export interface JobportOptions {
   /** Default: `Jobport`. */
