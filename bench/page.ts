@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { KINDS, TITLES } from './arenas.ts'
+import { growthOf } from './growth.ts'
 import { plotGrowth, plotRatios } from './plot.ts'
 import { tableOf } from './table.ts'
 import type { Results } from './results.ts'
@@ -33,6 +34,10 @@ another machine would show again. Above 1 is better, also where the unit is a ti
 ![Ratio to the raw client](performance/ratios.svg)
 
 ![Cost of a step by backlog](performance/growth.svg)
+
+What a step costs with 1,000,000 jobs waiting, of what it costs with 10,000:
+
+${growthOf(results)}
 
 ${sections.join('\n\n')}
 
