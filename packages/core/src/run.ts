@@ -55,8 +55,8 @@ export class Run {
     const timeout = message.timeout ?? policy.timeout
     const timer =
       timeout === undefined ? undefined : setTimeout(() => this.abort(timedOut(timeout)), Math.min(timeout, MAX_TIMER))
-    const onLost = (): void => this.abort(leaseLost(this.job))
-    lost.addEventListener('abort', onLost)
+    // nobody takes it off again: the signal goes with the delivery
+    lost.addEventListener('abort', () => this.abort(leaseLost(this.job)))
     try {
       const result = await this.#call(handler)
       return completed(this.job, result)
@@ -64,7 +64,6 @@ export class Run {
       return await this.#failed(toError(thrown), policy)
     } finally {
       clearTimeout(timer)
-      lost.removeEventListener('abort', onLost)
     }
   }
 

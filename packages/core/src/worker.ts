@@ -9,7 +9,7 @@ import { checkQueueName } from './names.ts'
 import { callable, checkRecord, finite, whole } from './options.ts'
 import { Run, type BackoffFunction, type Verdict } from './run.ts'
 import type { Connection } from './connection.ts'
-import type { DeadReason, Delivery } from './driver.ts'
+import type { DeadReason, Delivery, Outcome } from './driver.ts'
 import type { Middleware } from './middleware.ts'
 
 export interface WorkerOptions {
@@ -125,7 +125,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     }
   }
 
-  async #take(delivery: Delivery): Promise<void> {
+  #take(delivery: Delivery): Promise<void> {
     if (this.#mustYield(delivery)) return this.#yield(delivery)
     const { message, crashes, stalled, invalid } = delivery
     if (message.version > ENVELOPE_VERSION) return this.#handBack(delivery)
@@ -138,7 +138,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   }
 
   #mustYield(delivery: Delivery): boolean {
-    return this.#stopping.signal.aborted || (this.#alone !== undefined && this.#alone !== delivery)
+    return this.#stopped !== undefined || (this.#alone !== undefined && this.#alone !== delivery)
   }
 
   /** Gives it back once nothing more is fetched: earlier, it would come straight back to this worker. */
@@ -161,17 +161,18 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     this.#runs.add(run)
     this.#emit('active', seen)
     try {
-      await this.#settle(run, await run.execute(entry.handler, this.#options))
+      const verdict = await run.execute(entry.handler, this.#options)
+      if (verdict.trouble) this.emit('error', verdict.trouble)
+      if (!verdict.outcome) throw verdict.error!
+      await delivery.settle(verdict.outcome)
+      this.#tell(seen, verdict.outcome, verdict)
     } finally {
       this.#runs.delete(run)
       run.finish()
     }
   }
 
-  async #settle({ job, delivery }: Run, { outcome, error, result, trouble }: Verdict): Promise<void> {
-    if (trouble) this.emit('error', trouble)
-    if (!outcome) throw error!
-    await delivery.settle(outcome)
+  #tell(job: Job, outcome: Outcome, { error, result }: Verdict): void {
     if (outcome.type === 'complete') this.#emit('completed', job, result)
     if (outcome.type === 'again') this.#emit('failed', job, error!, outcome.delay)
     if (outcome.type === 'dead') {
