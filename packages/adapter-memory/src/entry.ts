@@ -1,6 +1,5 @@
 import {
-  decode,
-  encode,
+  readMessage,
   toJobError,
   unreadable,
   type DeadReason,
@@ -10,12 +9,12 @@ import {
   type StoredJob,
 } from '@jobport/core/driver'
 
-/** One life of a job. The message is kept as bytes: nothing that a caller holds can reach into the queue. */
+/** One life of a job. The message is kept as text: nothing that a caller holds can reach into the queue. */
 export interface Entry {
   readonly id: string
   readonly uid: string
   readonly priority: number
-  readonly bytes: Uint8Array
+  readonly text: string
   /** Its place among the jobs that were added, of a dead one among those that died; lists go by it. */
   order: number
   attempt: number
@@ -28,15 +27,15 @@ export interface Entry {
 
 export function entryOf(message: Message, order: number): Entry {
   const { id, uid, priority = 0 } = message
-  return { id, uid, priority, bytes: encode(message), order, attempt: 1, state: 'waiting' }
+  return { id, uid, priority, text: JSON.stringify(message), order, attempt: 1, state: 'waiting' }
 }
 
 /** What cannot be decoded is shown as it was found: it belongs into the dead letters, and must not stop its neighbours. */
-export function reading({ uid, bytes }: Entry): { message: Message; invalid?: JobError } {
+export function reading({ uid, text }: Entry): { message: Message; invalid?: JobError } {
   try {
-    return { message: decode(bytes) }
+    return { message: readMessage(JSON.parse(text)) }
   } catch (error) {
-    return { message: unreadable(uid, new TextDecoder().decode(bytes)), invalid: toJobError(error as Error) }
+    return { message: unreadable(uid, text), invalid: toJobError(error as Error) }
   }
 }
 

@@ -19,7 +19,8 @@ export class Lanes {
   }
 
   take(): Entry | undefined {
-    for (const [i, lane] of this.#lanes.entries()) {
+    for (let i = 0; i < this.#lanes.length; i++) {
+      const lane = this.#lanes[i]!
       if (lane.size === 0) continue
       let next = this.#heads[i]?.next()
       if (!next || next.done) next = (this.#heads[i] = lane.values()).next()

@@ -91,7 +91,7 @@ describe('memory adapter', () => {
     })
   })
 
-  it('keeps data as bytes: nobody shares an object with the queue, with a list or with another delivery', async () => {
+  it('keeps data as text: nobody shares an object with the queue, with a list or with another delivery', async () => {
     const driver = await raw()
     const data = { list: [1] }
     const headers = { h: '1' }
