@@ -1,11 +1,10 @@
-import { JobportError, type Consumer, type Delivery, type Json } from '@jobport/core/driver'
-import { WaitingError } from 'bullmq'
+import { JobportError, type Consumer, type Delivery } from '@jobport/core/driver'
 import { once } from 'node:events'
 import { within } from './deadline.ts'
 import { isLeaseLost, toJobportError } from './faults.ts'
 import { LeasedJob } from './leased-job.ts'
 import { fromJob, hasGivenId, isOurs } from './mapping.ts'
-import type { LeaseWorker, NativeJob } from './lease-worker.ts'
+import type { Attend, Fetched, LeaseWorker, NativeJob } from './lease-worker.ts'
 import type { Ledger } from './ledger.ts'
 import type { Note } from './note.ts'
 import type { Subscription } from './store.ts'
@@ -39,8 +38,8 @@ export class BullMQConsumer implements Consumer {
   #paused = false
   #closed: Promise<void> | undefined
 
-  constructor(subscribe: (process: (job: NativeJob) => Promise<Json>) => Subscription, options: ConsumerOptions) {
-    const { worker, ledger, ping, spare } = subscribe((job) => this.#process(job))
+  constructor(subscribe: (attend: Attend) => Subscription, options: ConsumerOptions) {
+    const { worker, ledger, ping, spare } = subscribe((job, mayFetch) => this.#attend(job, mayFetch))
     this.#worker = worker
     this.#ledger = ledger
     this.#ping = ping
@@ -97,24 +96,24 @@ export class BullMQConsumer implements Consumer {
     this.#options.onEnd()
   }
 
-  async #process(job: NativeJob): Promise<Json> {
+  async #attend(job: NativeJob, mayFetch: () => boolean): Promise<Fetched | undefined> {
     const uid = job.id!
     const { inFlight } = this.#worker
     const note = hasPast(job) ? await inFlight.track(this.#recall(job)) : {}
     if (this.#stopped) {
       await inFlight.track(job.moveToWait(job.token)).catch((error: Error) => this.#report(error))
-      throw new WaitingError()
+      return undefined
     }
     // an earlier delivery of this job to this very worker, which was too busy to notice that it lost it
     this.#held.get(uid)?.lose()
-    const leased = new LeasedJob(job, { worker: this.#worker, ledger: this.#ledger, note, signal: this.#closing.signal })
+    const holding = { worker: this.#worker, ledger: this.#ledger, note, mayFetch, signal: this.#closing.signal }
+    const leased = new LeasedJob(job, holding)
     this.#held.set(uid, leased)
-    void leased.over.then(() => {
-      if (this.#held.get(uid) === leased) this.#held.delete(uid)
-      this.#retire()
-    })
     this.#options.deliver(leased)
-    return leased.processed
+    const fetched = await leased.over
+    if (this.#held.get(uid) === leased) this.#held.delete(uid)
+    this.#retire()
+    return fetched
   }
 
   /** Once stopped, the worker is needed only for the leases in hand. */

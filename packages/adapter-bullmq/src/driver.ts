@@ -72,7 +72,7 @@ export class BullMQDriver implements Driver {
 
   async consume(name: string, deliver: (delivery: Delivery) => void, { prefetch }: ConsumeOptions): Promise<Consumer> {
     if (this.#closed) throw new JobportError('CLOSED', 'the driver is closed')
-    const consumer: BullMQConsumer = new BullMQConsumer((process) => this.#store.subscribe(name, process, prefetch), {
+    const consumer: BullMQConsumer = new BullMQConsumer((attend) => this.#store.subscribe(name, attend, prefetch), {
       lockDuration: this.#settings.lockDuration,
       deliver,
       onError: (error) => this.#listener?.error(error),

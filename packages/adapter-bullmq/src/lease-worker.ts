@@ -1,4 +1,4 @@
-import { Worker, type IQueueBackend, type Job, type JobJson } from 'bullmq'
+import { Worker, type BackendFactory, type IQueueBackend, type Job, type JobJson, type WorkerOptions } from 'bullmq'
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { InFlight } from './in-flight.ts'
 import { markUnreadable } from './mapping.ts'
@@ -19,7 +19,16 @@ const PATIENCE = 8
 
 export type Leases = Pick<IQueueBackend, 'extendLocks'>
 
-/** BullMQ's worker, made to survive records that it cannot parse, and leases of its own that overlap. */
+/** The job that settling another one has fetched, if any, and until when to fetch no more; as BullMQ's scripts answer. */
+export type Fetched = readonly [json: JobJson, id: string, limitDelay: number, delayUntil: number]
+
+/** Has a job run; resolves, never rejects, once it is no longer in hand. `mayFetch`: whether settling may fetch another one. */
+export type Attend = (job: NativeJob, mayFetch: () => boolean) => Promise<Fetched | undefined>
+
+/**
+ * BullMQ's worker, made to survive records that it cannot parse, and leases of its own that overlap. It fetches and renews;
+ * whoever attends a job settles it.
+ */
 export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend> {
   /** Set before `run`. */
   ledger: Ledger | undefined
@@ -31,6 +40,13 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
   /** Whatever can bring a job: fetching, and settling, which fetches the next. */
   readonly inFlight: InFlight = new InFlight()
   readonly #leases = new Map<string, NativeJob>()
+  readonly #attend: Attend
+
+  constructor(name: string, attend: Attend, options: WorkerOptions, factory: BackendFactory) {
+    // BullMQ wants a processor; it calls none for a job that has failed already
+    super(name, () => Promise.resolve(undefined), options, factory)
+    this.#attend = attend
+  }
 
   /** Its loop turns: it runs jobs, or waits for one that can still come. */
   get isAlive(): boolean {
@@ -60,17 +76,22 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
   }
 
   /** The job that a parse error has hidden: it is active under `token`. In the shape of BullMQ's answers. */
-  async salvage(token: string): Promise<[JobJson, string, 0, 0] | undefined> {
+  async salvage(token: string): Promise<Fetched | undefined> {
     const raw = await this.ledger?.salvage(token)
     return raw && [standIn(raw.uid, raw.name, raw.data), raw.uid, 0, 0]
   }
 
   /** BullMQ stops renewing by the job's id, even if a newer delivery of the same job has come meanwhile. */
-  override async processJob(job: NativeJob, token: string, fetchNext?: () => boolean): Promise<void | NativeJob> {
+  override async processJob(job: NativeJob, token: string, fetchNext: () => boolean = () => true): Promise<void | NativeJob> {
     const id = job.id!
     try {
-      return await super.processJob(job, token, fetchNext)
+      // one that a plain BullMQ parent or child has doomed
+      if (job.deferredFailure) return await super.processJob(job, token, fetchNext)
+      this.lockManager.trackJob(id, token, job.processedOn!)
+      const fetched = await this.#attend(job, () => fetchNext() && !this.closing && !this.paused)
+      return fetched && (await this.#next(fetched, token))
     } finally {
+      this.lockManager.untrackJob(id)
       const newest = this.#leases.get(id)
       if (newest === job) this.#leases.delete(id)
       else if (newest) this.renew(newest)
@@ -116,6 +137,12 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
       const [json, id] = salvaged
       return this.nextJobFromJobData(json, id, token)
     }
+  }
+
+  #next([json, id, limitDelay, delayUntil]: Fetched, token: string): Promise<NativeJob> {
+    const { updateDelays } = this as unknown as { updateDelays: (limitDelay: number, delayUntil: number) => void }
+    updateDelays.call(this, limitDelay, delayUntil)
+    return this.nextJobFromJobData(json, id, token)
   }
 
   /** The first answer counts. A connection can hang for long before anybody knows. */

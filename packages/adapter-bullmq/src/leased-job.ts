@@ -1,10 +1,9 @@
-import { JobportError, type Delivery, type JobError, type Json, type Message, type Outcome } from '@jobport/core/driver'
-import { WaitingError } from 'bullmq'
+import { JobportError, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isLeaseLost, isPassing, toJobportError } from './faults.ts'
 import { fromJob, hasGivenId, isOurs } from './mapping.ts'
 import { nativeError } from './native-error.ts'
-import type { LeaseWorker, NativeJob } from './lease-worker.ts'
+import type { Fetched, LeaseWorker, NativeJob } from './lease-worker.ts'
 import type { Ledger, Look, Window } from './ledger.ts'
 import type { Note } from './note.ts'
 
@@ -12,6 +11,7 @@ interface Holding {
   readonly worker: LeaseWorker
   readonly ledger: Ledger
   readonly note: Note
+  readonly mayFetch: () => boolean
   /** Fires when there is no more time for trying. */
   readonly signal: AbortSignal
 }
@@ -21,8 +21,8 @@ const RETRY = 250
 const STACKS_KEPT = 10
 
 /**
- * A job in our hands. Core decides, BullMQ moves: BullMQ looks at the job's options when its processor ends, so the
- * outcome is written there, into the copy in memory; the stored options stay the user's.
+ * A job in our hands. Core decides, BullMQ moves: BullMQ looks at the job's options when it fails, so the outcome is
+ * written there, into the copy in memory; the stored options stay the user's.
  */
 export class LeasedJob implements Delivery {
   readonly message: Message
@@ -31,17 +31,14 @@ export class LeasedJob implements Delivery {
   readonly stalled: boolean
   declare readonly invalid?: JobError
   readonly lost: AbortSignal
-  /** What BullMQ's processor waits for. */
-  readonly processed: Promise<Json>
-  /** Resolves once it is settled, or lost. */
-  readonly over: Promise<void>
+  /** Resolves once it is settled, or lost; with the next job, if settling fetched one. */
+  readonly over: Promise<Fetched | undefined>
   /** Epoch ms. */
   renewedAt: number = Date.now()
   readonly #job: NativeJob
   readonly #holding: Holding
   readonly #lost = new AbortController()
-  readonly #process: { resolve: (result: Json) => void; reject: (error: Error) => void }
-  readonly #end: () => void
+  readonly #end: (fetched?: Fetched) => void
   /** The only settlement there is. */
   #settling: Promise<void> | undefined
 
@@ -56,16 +53,13 @@ export class LeasedJob implements Delivery {
     this.lost = this.#lost.signal
     this.#job = job
     this.#holding = holding
-    const { promise, resolve, reject } = Promise.withResolvers<Json>()
-    this.processed = promise
-    this.#process = { resolve, reject }
-    const over = Promise.withResolvers<void>()
-    this.over = over.promise
-    this.#end = over.resolve
+    const { promise, resolve } = Promise.withResolvers<Fetched | undefined>()
+    this.over = promise
+    this.#end = resolve
   }
 
-  async settle(outcome: Outcome): Promise<void> {
-    if (this.#settling || this.lost.aborted) throw this.#leaseLost()
+  settle(outcome: Outcome): Promise<void> {
+    if (this.#settling || this.lost.aborted) return Promise.reject(this.#leaseLost())
     this.#settling = this.#settle(outcome)
     return this.#settling
   }
@@ -74,7 +68,6 @@ export class LeasedJob implements Delivery {
   lose(): void {
     if (this.#settling) return
     this.#lost.abort(this.#leaseLost())
-    this.#process.reject(new WaitingError())
     this.#end()
   }
 
@@ -88,24 +81,33 @@ export class LeasedJob implements Delivery {
   }
 
   async #settle(outcome: Outcome): Promise<void> {
+    let fetched: Fetched | undefined
     try {
       const note = this.#noteOf(outcome)
       const window = outcome.type === 'complete' ? this.#window() : undefined
       if (note || window) await this.#note(note, window)
-      await this.#move(outcome)
+      fetched = await this.#persist(outcome, this.#moveOf(outcome))
     } finally {
-      this.#end()
+      this.#end(fetched)
     }
   }
 
-  #move(outcome: Outcome): Promise<void> {
-    const { token } = this.#job
-    if (outcome.type === 'release') return this.#moveAside(outcome, () => this.#job.moveToWait(token))
+  /** What brings the job to where its outcome wants it. Only what ends its run may fetch another one. */
+  #moveOf(outcome: Outcome): () => Promise<unknown> {
+    const job = this.#job
+    const token = job.token!
+    const { mayFetch } = this.#holding
+    if (outcome.type === 'complete') return () => job.moveToCompleted(outcome.result, token, mayFetch())
+    if (outcome.type === 'release') return () => job.moveToWait(token)
     if (outcome.type === 'again' && outcome.attempt === this.attempt) {
       const due = Date.now() + Math.ceil(outcome.delay)
-      return this.#moveAside(outcome, () => this.#job.moveToDelayed(due, token))
+      return () => job.moveToDelayed(due, token)
     }
-    return this.#finish(outcome)
+    job.opts.stackTraceLimit ??= STACKS_KEPT
+    job.opts.attempts = outcome.type === 'dead' ? this.attempt : this.attempt + 1
+    if (outcome.type === 'again') job.opts.backoff = { type: 'fixed', delay: Math.ceil(outcome.delay) }
+    const error = nativeError(outcome.error)
+    return () => job.moveToFailed(error, token, mayFetch())
   }
 
   /** What the ledger must know before the job moves. */
@@ -114,57 +116,19 @@ export class LeasedJob implements Delivery {
     try {
       await this.#insist(() => this.#holding.ledger.note({ uid: id!, token: token! }, note, window))
     } catch (error) {
-      // BullMQ would go on renewing a lease that nobody settles any more
-      this.#process.reject(new WaitingError())
       throw isLeaseLost(error) ? this.#gone(error) : toJobportError(error, 'settling')
     }
   }
 
-  /** Moves the job first and then tells BullMQ that it is no longer there: the way that spends no attempt. */
-  async #moveAside(outcome: Outcome, move: () => Promise<unknown>): Promise<void> {
-    try {
-      await this.#persist(outcome, move)
-    } finally {
-      this.#process.reject(new WaitingError())
-    }
-  }
-
-  /** Ends the processor and waits for BullMQ's word that the job has been moved. */
-  #finish(outcome: Exclude<Outcome, { type: 'release' }>): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const job = this.#job
-    const { moveToCompleted, moveToFailed } = job
-    const watch = async <T>(move: () => Promise<T>): Promise<T> => {
-      try {
-        const next = await this.#persist(outcome, move)
-        resolve()
-        return next as T
-      } catch (error) {
-        reject(error)
-        throw error
-      }
-    }
-    job.moveToCompleted = (...args) => watch(() => moveToCompleted.apply(job, args))
-    job.moveToFailed = (...args) => watch(() => moveToFailed.apply(job, args))
-    if (outcome.type === 'complete') {
-      this.#process.resolve(outcome.result)
-      return promise
-    }
-    job.opts.stackTraceLimit ??= STACKS_KEPT
-    job.opts.attempts = outcome.type === 'dead' ? this.attempt : this.attempt + 1
-    if (outcome.type === 'again') job.opts.backoff = { type: 'fixed', delay: Math.ceil(outcome.delay) }
-    this.#process.reject(nativeError(outcome.error))
-    return promise
-  }
-
   /** Sees its own earlier success behind a lost answer. */
-  async #persist<T>(outcome: Outcome, move: () => Promise<T>): Promise<T | undefined> {
+  async #persist(outcome: Outcome, move: () => Promise<unknown>): Promise<Fetched | undefined> {
     const { worker } = this.#holding
     try {
-      return await this.#insist(() => worker.inFlight.track(move()))
+      const answer = await this.#insist(() => worker.inFlight.track(move()))
+      return Array.isArray(answer) ? (answer as unknown as Fetched) : undefined
     } catch (error) {
       // the move is done; the job that BullMQ fetched along with it cannot be parsed
-      if (error instanceof SyntaxError) return (await worker.salvage(this.#job.token!)) as T | undefined
+      if (error instanceof SyntaxError) return await worker.salvage(this.#job.token!)
       if (isLeaseLost(error) && (await this.#isSettled(outcome))) return undefined
       throw isLeaseLost(error) ? this.#gone(error) : toJobportError(error, 'settling')
     }
@@ -172,11 +136,9 @@ export class LeasedJob implements Delivery {
 
   /** Tries until the store has taken it, refused it, or there is no more time; the lease is renewed meanwhile. */
   async #insist<T>(step: () => Promise<T>): Promise<T> {
-    const { worker, signal } = this.#holding
+    const { signal } = this.#holding
     const traces = [...(this.#job.stacktrace ?? [])]
     for (;;) {
-      // BullMQ stops when the processor has ended, though the answer may be long in coming
-      worker.renew(this.#job)
       try {
         return await step()
       } catch (error) {

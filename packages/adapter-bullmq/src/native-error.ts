@@ -1,16 +1,12 @@
-import { Worker } from 'bullmq'
 import type { JobError } from '@jobport/core/driver'
 
-/** By this text BullMQ knows the error that means: too many jobs, put this one back. */
-const RATE_LIMITED = Worker.RateLimitError().message
-
 /**
- * An error for BullMQ to store. BullMQ acts on some names and on one message, whoever throws them; core has decided
- * already, so what a handler has thrown must read as nothing but an error. PostgreSQL stores no NUL.
+ * An error for BullMQ to store. BullMQ acts on some names, whoever throws them; core has decided already, so what a
+ * handler has thrown must read as nothing but an error. PostgreSQL stores no NUL.
  */
 export function nativeError({ message, stack }: JobError = { name: 'Error', message: 'to be run again' }): Error {
   const text = storable(message)
-  const error = new Error(text === RATE_LIMITED ? `${text}.` : text)
+  const error = new Error(text)
   error.stack = storable(stack ?? `${error.name}: ${text}`)
   return error
 }

@@ -1,8 +1,8 @@
-import { JobportError, type DriverListener, type Json, type ServerInfo } from '@jobport/core/driver'
+import { JobportError, type DriverListener, type ServerInfo } from '@jobport/core/driver'
 import { Queue, type BackendFactory } from 'bullmq'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
-import { LeaseWorker, type NativeJob } from './lease-worker.ts'
+import { LeaseWorker, type Attend } from './lease-worker.ts'
 import { PostgresBackend, wholeSeconds, type WorkerEnd } from './postgres-backend.ts'
 import { PostgresLedger } from './postgres-ledger.ts'
 import { hangUp, PostgresLink } from './postgres-link.ts'
@@ -77,7 +77,7 @@ export class PostgresStore implements Store {
     return new PostgresLedger(this.#connected(), name)
   }
 
-  subscribe(name: string, process: (job: NativeJob) => Promise<Json>, concurrency: number): Subscription {
+  subscribe(name: string, attend: Attend, concurrency: number): Subscription {
     const { keep, lockDuration, stalledInterval } = this.#settings
     const connections = new ConnectionPool(this.#target, { max: 1 + Math.min(concurrency + 1, SETTLING), idle: 0 })
     const renewals = new ConnectionPool(this.#target, { max: RENEWING, idle: IDLE, patience: lockDuration / 2 })
@@ -86,7 +86,7 @@ export class PostgresStore implements Store {
     const pool = asBullMQExpects(connections.pool)
     const worker = new LeaseWorker(
       name,
-      process,
+      attend,
       {
         connection: {},
         name: workerName,

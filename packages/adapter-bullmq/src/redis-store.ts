@@ -1,9 +1,9 @@
-import { JobportError, type DriverListener, type Json, type ServerInfo } from '@jobport/core/driver'
+import { JobportError, type DriverListener, type ServerInfo } from '@jobport/core/driver'
 import { createRedisBackend, Queue, type BackendFactory } from 'bullmq'
 import { ReplyError } from 'ioredis'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
-import { LeaseWorker, type Leases, type NativeJob } from './lease-worker.ts'
+import { LeaseWorker, type Attend, type Leases } from './lease-worker.ts'
 import { connected, isReady, makeProducer, makeWorker, type Client } from './redis-clients.ts'
 import { RedisLedger } from './redis-ledger.ts'
 import { inspectServer } from './redis-server.ts'
@@ -78,12 +78,12 @@ export class RedisStore implements Store {
     return this.#ledger(this.#connected(), name)
   }
 
-  subscribe(name: string, process: (job: NativeJob) => Promise<Json>, concurrency: number): Subscription {
+  subscribe(name: string, attend: Attend, concurrency: number): Subscription {
     const { prefix, keep, lockDuration, stalledInterval } = this.#settings
     const client = (this.#workers ??= this.#makeWorkers())
     const worker = new LeaseWorker(
       name,
-      process,
+      attend,
       {
         connection: client,
         prefix,

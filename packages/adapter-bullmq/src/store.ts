@@ -1,6 +1,6 @@
-import type { DriverListener, Json, ServerInfo } from '@jobport/core/driver'
+import type { DriverListener, ServerInfo } from '@jobport/core/driver'
 import type { IQueueBackend, Queue } from 'bullmq'
-import type { Leases, LeaseWorker, NativeJob } from './lease-worker.ts'
+import type { Attend, Leases, LeaseWorker } from './lease-worker.ts'
 import type { Ledger } from './ledger.ts'
 
 export type NativeQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend>
@@ -23,6 +23,6 @@ export interface Store {
   /** For producers and administration: fails at once while disconnected. */
   queue(name: string): NativeQueue
   ledger(name: string): Ledger
-  subscribe(queue: string, process: (job: NativeJob) => Promise<Json>, concurrency: number): Subscription
+  subscribe(queue: string, attend: Attend, concurrency: number): Subscription
   close(): Promise<void>
 }
