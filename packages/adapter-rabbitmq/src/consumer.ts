@@ -21,7 +21,7 @@ export interface ConsumerOptions {
   readonly topology: Topology
   readonly control: Control
   /** Makes the delivery of a message, or deals with it otherwise and answers nothing. */
-  readonly lease: (hand: InHand) => Promise<LeasedJob | undefined>
+  readonly lease: (hand: InHand) => LeasedJob | Promise<LeasedJob | undefined>
   readonly deliver: (delivery: Delivery) => void
   readonly onError: (error: Error) => void
   readonly onEnd: () => void
@@ -153,24 +153,26 @@ export class RabbitMQConsumer implements Consumer {
 
   #arrive(session: Session, raw: ConsumeMessage): void {
     this.lastContact = Date.now()
-    const arriving: Promise<unknown> = this.#take(session, raw).then(() => this.#arriving.delete(arriving))
+    const taking = this.#take(session, raw)
+    if (!taking) return
+    const arriving: Promise<unknown> = taking
+      .catch((error: Error) => this.#report(error))
+      .then(() => this.#arriving.delete(arriving))
     this.#arriving.add(arriving)
   }
 
-  async #take(session: Session, raw: ConsumeMessage): Promise<void> {
-    try {
-      await this.#receive(session, raw)
-    } catch (error) {
-      this.#report(error as Error)
-    }
+  /** Answers nothing if all is done. */
+  #take(session: Session, raw: ConsumeMessage): Promise<void> | undefined {
+    if (this.#stopped || this.#paused) return session.requeue(raw)
+    const job = this.#options.lease({ queue: this.#options.queue, raw, reading: fromWire(raw), session })
+    return job instanceof Promise ? job.then((leased) => leased && this.#receive(session, leased)) : this.#receive(session, job)
   }
 
-  async #receive(session: Session, raw: ConsumeMessage): Promise<void> {
-    if (this.#stopped || this.#paused) return session.requeue(raw)
-    const hand: InHand = { queue: this.#options.queue, raw, reading: fromWire(raw), session }
-    const job = await this.#options.lease(hand)
-    if (!job) return
-    if (!session.isOpen) return job.lose()
+  #receive(session: Session, job: LeasedJob): Promise<void> | undefined {
+    if (!session.isOpen) {
+      job.lose()
+      return undefined
+    }
     this.#held.set(job, session)
     void job.over.then(() => {
       this.#held.delete(job)
@@ -178,6 +180,7 @@ export class RabbitMQConsumer implements Consumer {
     })
     if (this.#stopped || this.#paused) return job.giveBack()
     this.#options.deliver(job)
+    return undefined
   }
 
   async #answer(session: Session, question: Question): Promise<Reply> {

@@ -28,30 +28,37 @@ export class Leasing {
     this.#settings = settings
   }
 
-  /** `undefined`: there is nothing to run, and the message is taken care of. */
-  async lease(hand: InHand): Promise<LeasedJob | undefined> {
-    const { uid } = hand.reading.message
-    const earlier = this.#held.get(uid)
-    if (earlier?.isSettling) await settled(earlier)
-    const job = await this.#lease(hand)
-    if (!job) return undefined
+  /** `undefined`: there is nothing to run, and the message is taken care of. At once if only its queue knows the job. */
+  lease(hand: InHand): LeasedJob | Promise<LeasedJob | undefined> {
+    const earlier = this.#held.get(hand.reading.message.uid)
+    if (earlier?.isSettling) return settled(earlier).then(() => this.#lease(hand))
+    return this.#lease(hand)
+  }
+
+  #lease(hand: InHand): LeasedJob | Promise<LeasedJob | undefined> {
+    if (this.#isRecorded(hand.reading)) return this.#recorded(hand)
+    return this.#hold(this.#plain(hand))
+  }
+
+  async #recorded(hand: InHand): Promise<LeasedJob | undefined> {
+    try {
+      const ledger = await this.#ledgers.of(hand.queue)
+      const verdict = await ledger.take(this.#delivered(hand, ledger), { usable: () => hand.session.isOpen })
+      const job = await this.#follow(hand, ledger, verdict)
+      return job && this.#hold(job)
+    } catch (error) {
+      void handBackSoon(hand)
+      throw toJobportError(error, `job ${hand.reading.message.id}`)
+    }
+  }
+
+  #hold(job: LeasedJob): LeasedJob {
+    const { uid } = job.message
     this.#held.set(uid, job)
     void job.over.then(() => {
       if (this.#held.get(uid) === job) this.#held.delete(uid)
     })
     return job
-  }
-
-  async #lease(hand: InHand): Promise<LeasedJob | undefined> {
-    if (!this.#isRecorded(hand.reading)) return this.#plain(hand)
-    try {
-      const ledger = await this.#ledgers.of(hand.queue)
-      const verdict = await ledger.take(this.#delivered(hand, ledger), { usable: () => hand.session.isOpen })
-      return await this.#follow(hand, ledger, verdict)
-    } catch (error) {
-      void handBackSoon(hand)
-      throw toJobportError(error, `job ${hand.reading.message.id}`)
-    }
   }
 
   #plain(hand: InHand): LeasedJob {
@@ -119,8 +126,15 @@ export class Leasing {
     const { epoch, first } = travel.ledger ?? { epoch: '', first: true }
     const acquired = raw.properties.headers?.['x-acquired-count'] as unknown
     const tok = typeof acquired === 'number' ? acquired : crashesOf(raw)
-    const adopt = first || epoch !== ledger.epoch ? claimOf(reading) : undefined
-    return { uid: message.uid, copy, tok, epoch, ...(adopt && { adopt }) }
+    const delivered = { uid: message.uid, copy, tok, epoch }
+    if (!first && epoch === ledger.epoch) return delivered
+    return {
+      ...delivered,
+      // hardly ever needed
+      get adopt() {
+        return claimOf(reading)
+      },
+    }
   }
 }
 

@@ -52,8 +52,8 @@ export class LeasedJob implements Delivery {
     this.#end = resolve
   }
 
-  async settle(outcome: Outcome): Promise<void> {
-    if (this.#settling || this.lost.aborted) throw this.#leaseLost()
+  settle(outcome: Outcome): Promise<void> {
+    if (this.#settling || this.lost.aborted) return Promise.reject(this.#leaseLost())
     this.#settling = this.#settle(outcome)
     return this.#settling
   }

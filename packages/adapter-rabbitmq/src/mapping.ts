@@ -9,8 +9,8 @@ import {
   type JobError,
   type Message,
 } from '@jobport/core/driver'
+import { copyIn, type Wire } from './wire.ts'
 import type { Message as NativeMessage, Options } from 'amqplib'
-import type { Wire } from './publisher.ts'
 
 /** A job that another client put here without an id gets one, which the copy for its next run keeps. */
 const ANONYMOUS = 'amqp-'
@@ -71,17 +71,25 @@ export function hasGivenId({ id, uid }: Message): boolean {
   return id !== uid
 }
 
-/** How a job looks on the wire: its data is the body, its name the type, its uid the message id. */
+/**
+ * How a job that is added looks on the wire: its data is the body, its name the type, its uid the message id. What says
+ * no more than its absence does is left out.
+ */
 export function toWire(message: Message, travel: Travel): Wire {
-  const { uid, name, data, headers, priority = 0, ...policy } = message
-  const copy = newToken()
+  const { uid, name, data, headers, addedAt, priority = 0 } = message
+  const copy = travel.ledger ? newToken() : uid
+  const native: Record<string, unknown> = escaped(headers)
+  native['jobport'] = policyOf(message)
+  mark(native, uid, copy, travel)
   const properties: Options.Publish = {
     messageId: uid,
     type: name,
     contentType: 'application/json',
-    timestamp: Math.floor(message.addedAt / 1_000),
+    timestamp: Math.floor(addedAt / 1_000),
     priority: HIGHEST_PRIORITY - priority,
-    headers: { ...escaped(headers), jobport: JSON.stringify(policy), ...marksOf(copy, travel) },
+    headers: native,
+    mandatory: true,
+    persistent: true,
   }
   return { content: Buffer.from(JSON.stringify(data)), properties, copy }
 }
@@ -92,13 +100,13 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
   const kept = Object.entries((properties.headers ?? {}) as Record<string, unknown>).filter(
     ([name]) => !name.startsWith('x-') && !MARK.test(name),
   )
-  const { version, id, uid, addedAt, attempts } = message
+  const { uid } = message
   const headers: Record<string, unknown> = {
-    jobport: JSON.stringify({ version, id, addedAt, attempts }),
+    jobport: policyOf(message),
     ...Object.fromEntries(kept),
-    ...marksOf(copy, travel),
     ...(dead && { 'jobport-reason': dead.reason, 'jobport-dead-at': dead.at, 'jobport-letter': dead.letter }),
   }
+  mark(headers, uid, copy, travel)
   if (dead) headers['jobport-error'] = JSON.stringify(fitting(dead.error, MOST_HEADERS - JSON.stringify(headers).length))
   const { type, priority, timestamp, contentType } = properties as Options.Publish
   const own = {
@@ -106,7 +114,18 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
     ...(priority !== undefined && { priority }),
     ...(timestamp !== undefined && { timestamp }),
   }
-  return { content, copy, properties: { ...own, messageId: uid, ...(contentType !== undefined && { contentType }), headers } }
+  return {
+    content,
+    copy,
+    properties: {
+      ...own,
+      messageId: uid,
+      ...(contentType !== undefined && { contentType }),
+      headers,
+      mandatory: true,
+      persistent: true,
+    },
+  }
 }
 
 /** Names a physical message, a run, a life. */
@@ -118,18 +137,21 @@ export function newToken(): string {
   return POOL.toString('base64url', drawn, (drawn += TOKEN))
 }
 
-function marksOf(copy: string, { attempt, crashes, ledger }: Travel): Record<string, unknown> {
-  return {
-    'jobport-copy': copy,
-    'jobport-attempt': attempt,
-    ...(crashes > 0 && { 'jobport-crashes': crashes }),
-    ...(ledger && {
-      'jobport-epoch': ledger.epoch,
-      'jobport-seen': ledger.seen,
-      ...(ledger.first && { 'jobport-first': true }),
-      ...(ledger.from && { 'jobport-from': JSON.stringify(ledger.from) }),
-    }),
-  }
+/** What is neither data nor a property; what JSON leaves out is absent. */
+function policyOf({ version, id, uid, addedAt, attempts, backoff, timeout, delay, dedup }: Message): string {
+  return JSON.stringify({ version, id: id === uid ? undefined : id, addedAt, attempts, backoff, timeout, delay, dedup })
+}
+
+/** Without a copy's name it is the first of its life, without an attempt for the first run. */
+function mark(headers: Record<string, unknown>, uid: string, copy: string, { attempt, crashes, ledger }: Travel): void {
+  if (copy !== uid) headers['jobport-copy'] = copy
+  if (attempt > 1) headers['jobport-attempt'] = attempt
+  if (crashes > 0) headers['jobport-crashes'] = crashes
+  if (!ledger) return
+  headers['jobport-epoch'] = ledger.epoch
+  headers['jobport-seen'] = ledger.seen
+  if (ledger.first) headers['jobport-first'] = true
+  if (ledger.from) headers['jobport-from'] = JSON.stringify(ledger.from)
 }
 
 /** Reads our messages, and those of plain AMQP producers: JSON with a type, and a message id if it is to have one. */
@@ -138,24 +160,20 @@ export function fromWire({ content, properties }: NativeMessage): Reading {
   const given = properties.messageId as unknown
   const anonymous = typeof given !== 'string' || given === ''
   const uid = anonymous ? `${ANONYMOUS}${newToken()}` : given
-  const mark = headers['jobport-copy']
-  const rest = { copy: typeof mark === 'string' ? mark : uid, anonymous, travel: readTravel(headers), ...readDead(headers) }
+  const rest = { copy: copyIn(properties) ?? uid, anonymous, travel: readTravel(headers), ...readDead(headers) }
   try {
-    const policy =
-      typeof headers['jobport'] === 'string' ? (JSON.parse(headers['jobport']) as Record<string, unknown>) : undefined
-    const priority = policy ? HIGHEST_PRIORITY - Number(properties.priority ?? HIGHEST_PRIORITY) : 0
-    const message = readMessage({
-      version: ENVELOPE_VERSION,
-      id: uid,
-      addedAt: typeof properties.timestamp === 'number' ? properties.timestamp * 1_000 : Date.now(),
-      ...policy,
-      uid,
-      name: properties.type as unknown,
-      data: JSON.parse(DECODER.decode(content)) as unknown,
-      headers: unescaped(headers),
-      ...(priority > 0 && { priority }),
-    })
-    return { message, ...rest }
+    const written = headers['jobport']
+    const policy = typeof written === 'string' ? (JSON.parse(written) as Record<string, unknown>) : {}
+    const priority = typeof written === 'string' ? HIGHEST_PRIORITY - Number(properties.priority ?? HIGHEST_PRIORITY) : 0
+    policy['version'] ??= ENVELOPE_VERSION
+    policy['id'] ??= uid
+    policy['addedAt'] ??= typeof properties.timestamp === 'number' ? properties.timestamp * 1_000 : Date.now()
+    policy['uid'] = uid
+    policy['name'] = properties.type
+    policy['data'] = JSON.parse(DECODER.decode(content))
+    policy['headers'] = unescaped(headers)
+    if (priority > 0) policy['priority'] = priority
+    return { message: readMessage(policy), ...rest }
   } catch (error) {
     return { ...rest, ...unread(uid, properties.type, content, error as Error) }
   }
@@ -236,7 +254,7 @@ function escaped(headers: Readonly<Record<string, string>>): Record<string, stri
 function unescaped(headers: Record<string, unknown>): Record<string, string> {
   const users: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
-    if (typeof value !== 'string') continue
+    if (typeof value !== 'string' || name === 'jobport') continue
     if (name.startsWith(ESCAPE)) users[name.slice(ESCAPE.length)] = value
     else if (NAME.test(name) && !OWN.test(name) && !name.startsWith('x-')) users[name] = value
   }

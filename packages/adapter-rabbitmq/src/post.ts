@@ -1,7 +1,8 @@
 import { JobportError } from '@jobport/core/driver'
 import { isMissing } from './faults.ts'
-import type { Publisher, Sent, Wire } from './publisher.ts'
+import type { Publisher, Sent } from './publisher.ts'
 import type { Topology } from './topology.ts'
+import type { Wire } from './wire.ts'
 
 /** A queue can vanish, and is then declared anew. */
 const TRIES = 3
@@ -46,22 +47,17 @@ export class Post {
     confirmed(sent)
   }
 
-  async #send(
-    queue: string,
-    wire: Wire,
-    { delay, since }: { delay: number; since?: number },
-    signal?: AbortSignal,
-  ): Promise<Sent> {
-    try {
-      const direct = delay > 0 ? undefined : this.#topology.direct(queue)
-      return await this.#publisher.send(direct ?? (await this.#topology.route(queue, delay, since)), wire, signal)
-    } catch (error) {
-      const { cause } = error as JobportError
-      return cause !== undefined && isMissing(cause)
-        ? { status: 'returned' }
-        : { status: 'rejected', error: error as JobportError }
-    }
+  /** Never rejects. */
+  #send(queue: string, wire: Wire, { delay, since }: { delay: number; since?: number }, signal?: AbortSignal): Promise<Sent> {
+    const direct = delay > 0 ? undefined : this.#topology.direct(queue)
+    if (direct) return this.#publisher.send(direct, wire, signal)
+    return this.#topology.route(queue, delay, since).then((route) => this.#publisher.send(route, wire, signal), unrouted)
   }
+}
+
+function unrouted(error: JobportError): Sent {
+  const { cause } = error
+  return cause !== undefined && isMissing(cause) ? { status: 'returned' } : { status: 'rejected', error }
 }
 
 function confirmed(sent: Sent): void {

@@ -1,17 +1,10 @@
 import { JobportError } from '@jobport/core/driver'
 import { toJobportError } from './faults.ts'
 import { onAbort } from './on-abort.ts'
-import type { ConfirmChannel, Options } from 'amqplib'
+import { copyIn, type Wire } from './wire.ts'
+import type { ConfirmChannel } from 'amqplib'
 import type { Link } from './link.ts'
 import type { Route } from './topology.ts'
-
-/** A message as it goes to the broker. */
-export interface Wire {
-  readonly content: Buffer
-  readonly properties: Options.Publish
-  /** Names this physical message. */
-  readonly copy: string
-}
 
 /** What became of a message. */
 export type Sent =
@@ -23,7 +16,7 @@ export type Sent =
 const STORED: Sent = { status: 'stored' }
 const RETURNED: Sent = { status: 'returned' }
 
-/** Publishes on one channel: always with confirmation, always mandatory. Every call settles, also when the channel dies. */
+/** Publishes on one channel: always with confirmation. Every call settles, also when the channel dies. */
 export class Publisher {
   readonly #link: Link
   readonly #returned = new Set<string>()
@@ -69,7 +62,7 @@ export class Publisher {
           })
       }
       try {
-        channel.publish(exchange, key, content, { ...properties, mandatory: true, persistent: true }, confirmed)
+        channel.publish(exchange, key, content, properties, confirmed)
       } catch (error) {
         heard?.()
         const { name } = error as Error
@@ -87,7 +80,7 @@ export class Publisher {
         channel.prependListener('close', () => {
           if (this.#channel === channel) this.#channel = undefined
         })
-        channel.on('return', ({ properties }) => this.#returned.add(String(properties.headers?.['jobport-copy'])))
+        channel.on('return', ({ properties }) => this.#returned.add(copyIn(properties) ?? ''))
         this.#channel = channel
         return channel
       })

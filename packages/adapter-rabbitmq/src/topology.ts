@@ -28,6 +28,7 @@ export class Topology {
   readonly #settings: Settings
   readonly #made = new Map<string, Promise<void>>()
   readonly #ready = new Set<string>()
+  readonly #names = new Map<string, Names>()
 
   /** `probes` publish, and so go over the connection that the broker may stop reading from. */
   constructor(calls: Calls, probes: Calls, settings: Settings) {
@@ -37,8 +38,12 @@ export class Topology {
   }
 
   names(queue: string): Names {
+    const known = this.#names.get(queue)
+    if (known) return known
     const { prefix, delays } = this.#settings
-    return namesOf(prefix, queue, delays)
+    const names = namesOf(prefix, queue, delays)
+    this.#names.set(queue, names)
+    return names
   }
 
   /** Of queues that are there to be seen and hold nothing: as safe as those that hold jobs. */
@@ -119,6 +124,7 @@ export class Topology {
 
   /** Removes all of it. A worker that declares anew what is just being deleted can cost us the connection: then once more. */
   async drop(queue: string): Promise<void> {
+    this.#names.delete(queue)
     for (let tries = 1; ; tries++) {
       try {
         return await this.#drop(queue)

@@ -80,7 +80,7 @@ export interface LedgerOptions {
   readonly segment?: number
   /** Entries for which finished lives are remembered; of a log that exists: what its first entry says. Default 100,000. */
   readonly memory?: number
-  /** Fewest entries between two snapshots. Default 20,000. */
+  /** Fewest entries between two snapshots. Default 50,000. */
   readonly snapshotEvery?: number
   readonly listener: LedgerListener
 }

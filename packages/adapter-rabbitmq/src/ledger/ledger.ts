@@ -4,6 +4,7 @@ import { onAbort } from '../on-abort.ts'
 import { toLedgerError, within } from './faults.ts'
 import { Follower, type Folded } from './follower.ts'
 import { Outbox, type Item, type Sender } from './outbox.ts'
+import { Patience } from './patience.ts'
 import { Snapshots } from './snapshots.ts'
 import { take } from './take.ts'
 import { View } from './view.ts'
@@ -35,6 +36,7 @@ export class Ledger implements LedgerApi {
   readonly #follower: Follower
   readonly #outbox = new Outbox()
   readonly #waits = new Waits()
+  readonly #patience = new Patience(PATIENCE)
   readonly #snapshots: Snapshots
   readonly #closing = new AbortController()
   #session: Session | undefined
@@ -49,7 +51,7 @@ export class Ledger implements LedgerApi {
       retention = 256 * 1_048_576,
       segment = 8_000_000,
       memory = 100_000,
-      snapshotEvery = 20_000,
+      snapshotEvery = 50_000,
       listener,
     } = options
     this.#stream = stream
@@ -139,7 +141,7 @@ export class Ledger implements LedgerApi {
     }
     const item: Item = { entry, ...(payload && { payload }), size: sizeOf(entry), settle, fail: reject, done: false }
     const giveUp = (): void => this.#giveUp(item)
-    const timer = setTimeout(giveUp, PATIENCE)
+    const answered = this.#patience.watch(giveUp)
     const heard = signal && onAbort(signal, giveUp)
     this.#outbox.add(item)
     if (signal?.aborted) giveUp()
@@ -147,7 +149,7 @@ export class Ledger implements LedgerApi {
       return await promise
     } finally {
       item.done = true
-      clearTimeout(timer)
+      answered()
       heard?.()
     }
   }
