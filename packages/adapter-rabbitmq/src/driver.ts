@@ -21,7 +21,8 @@ import { Leasing } from './lease.ts'
 import { Ledgers } from './ledgers.ts'
 import { Letters } from './letters.ts'
 import { Post } from './post.ts'
-import { publish } from './publish.ts'
+import { Pace } from './pace.ts'
+import { publish, type Publishing } from './publish.ts'
 import { Publisher } from './publisher.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { LONGEST_DELAY } from './delay-steps.ts'
@@ -56,6 +57,7 @@ export class RabbitMQDriver implements Driver {
   readonly #publisher: Publisher
   readonly #post: Post
   readonly #ledgers: Ledgers
+  readonly #publishing: Publishing
   readonly #leasing: Leasing
   readonly #letters = new Map<string, Letters>()
   readonly #consumers = new Set<RabbitMQConsumer>()
@@ -80,6 +82,8 @@ export class RabbitMQDriver implements Driver {
       settings: this.#settings,
       onError: (error) => this.#listener?.error(error),
     })
+    const all = this.#settings.ledger === 'all'
+    this.#publishing = { post: this.#post, ledgers: this.#ledgers, pace: new Pace(), all }
     this.#leasing = new Leasing(this.#post, this.#ledgers, this.#settings)
   }
 
@@ -99,7 +103,7 @@ export class RabbitMQDriver implements Driver {
       const error = new JobportError('UNAVAILABLE', 'the broker is not connected')
       return messages.map(() => ({ status: 'rejected', error }))
     }
-    return publish({ post: this.#post, ledgers: this.#ledgers, all: this.#settings.ledger === 'all' }, queue, messages, signal)
+    return publish(this.#publishing, queue, messages, signal)
   }
 
   async consume(queue: string, deliver: (delivery: Delivery) => void, { prefetch }: ConsumeOptions): Promise<Consumer> {

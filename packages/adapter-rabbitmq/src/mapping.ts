@@ -9,6 +9,7 @@ import {
   type JobError,
   type Message,
 } from '@jobport/core/driver'
+import { appOf, isOurs, isUsual, policyOf, readPolicy } from './policy.ts'
 import { copyIn, type Wire } from './wire.ts'
 import type { Message as NativeMessage, Options } from 'amqplib'
 
@@ -79,15 +80,17 @@ export function toWire(message: Message, travel: Travel): Wire {
   const { uid, name, data, headers, addedAt, priority = 0 } = message
   const copy = travel.ledger ? newToken() : uid
   const native: Record<string, unknown> = escaped(headers)
-  native['jobport'] = policyOf(message)
+  if (!isUsual(message)) native['jobport'] = policyOf(message)
   mark(native, uid, copy, travel)
   const properties: Options.Publish = {
     messageId: uid,
     type: name,
+    appId: appOf(message),
     contentType: 'application/json',
     timestamp: Math.floor(addedAt / 1_000),
     priority: HIGHEST_PRIORITY - priority,
-    headers: native,
+    // amqplib makes an object on top of it, which is dear
+    ...(Object.keys(native).length > 0 && { headers: native }),
     mandatory: true,
     persistent: true,
   }
@@ -102,14 +105,15 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
   )
   const { uid } = message
   const headers: Record<string, unknown> = {
-    jobport: policyOf(message),
+    ...(!isOurs(properties.appId) && { jobport: policyOf(message) }),
     ...Object.fromEntries(kept),
     ...(dead && { 'jobport-reason': dead.reason, 'jobport-dead-at': dead.at, 'jobport-letter': dead.letter }),
   }
   mark(headers, uid, copy, travel)
   if (dead) headers['jobport-error'] = JSON.stringify(fitting(dead.error, MOST_HEADERS - JSON.stringify(headers).length))
-  const { type, priority, timestamp, contentType } = properties as Options.Publish
+  const { type, priority, timestamp, contentType, appId } = properties as Options.Publish
   const own = {
+    ...(appId !== undefined && { appId }),
     ...(type !== undefined && { type }),
     ...(priority !== undefined && { priority }),
     ...(timestamp !== undefined && { timestamp }),
@@ -137,11 +141,6 @@ export function newToken(): string {
   return POOL.toString('base64url', drawn, (drawn += TOKEN))
 }
 
-/** What is neither data nor a property; what JSON leaves out is absent. */
-function policyOf({ version, id, uid, addedAt, attempts, backoff, timeout, delay, dedup }: Message): string {
-  return JSON.stringify({ version, id: id === uid ? undefined : id, addedAt, attempts, backoff, timeout, delay, dedup })
-}
-
 /** Without a copy's name it is the first of its life, without an attempt for the first run. */
 function mark(headers: Record<string, unknown>, uid: string, copy: string, { attempt, crashes, ledger }: Travel): void {
   if (copy !== uid) headers['jobport-copy'] = copy
@@ -162,9 +161,9 @@ export function fromWire({ content, properties }: NativeMessage): Reading {
   const uid = anonymous ? `${ANONYMOUS}${newToken()}` : given
   const rest = { copy: copyIn(properties) ?? uid, anonymous, travel: readTravel(headers), ...readDead(headers) }
   try {
-    const written = headers['jobport']
-    const policy = typeof written === 'string' ? (JSON.parse(written) as Record<string, unknown>) : {}
-    const priority = typeof written === 'string' ? HIGHEST_PRIORITY - Number(properties.priority ?? HIGHEST_PRIORITY) : 0
+    const written = readPolicy(properties, uid)
+    const policy = written ?? {}
+    const priority = written ? HIGHEST_PRIORITY - Number(properties.priority ?? HIGHEST_PRIORITY) : 0
     policy['version'] ??= ENVELOPE_VERSION
     policy['id'] ??= uid
     policy['addedAt'] ??= typeof properties.timestamp === 'number' ? properties.timestamp * 1_000 : Date.now()

@@ -8,6 +8,9 @@ import type { Wire } from './wire.ts'
 const TRIES = 3
 const COPY_DEADLINE = 10_000
 
+/** What became of a message that was brought to where there is a queue. */
+type Stored = Exclude<Sent, { readonly status: 'returned' }>
+
 /** Brings messages to where they belong, declaring it where it is missing. */
 export class Post {
   readonly #publisher: Publisher
@@ -19,22 +22,32 @@ export class Post {
   }
 
   /** Into the work queue after `delay` ms, counted from this call. Never rejects. */
-  async send(queue: string, wire: Wire, delay: number, signal?: AbortSignal): Promise<Exclude<Sent, { status: 'returned' }>> {
+  async send(queue: string, wire: Wire, delay: number, signal?: AbortSignal): Promise<Stored> {
     const since = Date.now()
     for (let tries = 1; ; tries++) {
       const sent = await this.#send(queue, wire, { delay, since }, signal)
       // an exchange may have gone as well: the broker then closes the channel
-      if (sent.status !== 'stored') this.#topology.forget(queue)
+      if (sent.status !== 'added') this.#topology.forget(queue)
       if (sent.status !== 'returned') return sent
       if (tries === TRIES)
         return { status: 'rejected', error: new JobportError('REJECTED', `${queue}: the broker has no queue for it`) }
     }
   }
 
+  /** The same for several without a delay, in order. */
+  async sendAll(queue: string, wires: readonly Wire[], signal?: AbortSignal): Promise<Stored[]> {
+    const direct = this.#topology.direct(queue)
+    if (!direct) return Promise.all(wires.map((wire) => this.send(queue, wire, 0, signal)))
+    const all = await this.#publisher.sendAll(direct, wires, signal)
+    if (all.every(isAdded)) return all
+    this.#topology.forget(queue)
+    return Promise.all(all.map((sent, i) => (isFinal(sent) ? Promise.resolve(sent) : this.send(queue, wires[i]!, 0, signal))))
+  }
+
   /** The same for a copy of a job in hand; `delay` counts from when it is stored. Rejects if it may not be. */
   async forward(queue: string, wire: Wire, delay: number): Promise<void> {
     const sent = await this.#send(queue, wire, { delay }, AbortSignal.timeout(COPY_DEADLINE))
-    if (sent.status !== 'stored') this.#topology.forget(queue)
+    if (sent.status !== 'added') this.#topology.forget(queue)
     confirmed(sent)
   }
 
@@ -61,6 +74,14 @@ function unrouted(error: JobportError): Sent {
 }
 
 function confirmed(sent: Sent): void {
-  if (sent.status === 'stored') return
+  if (sent.status === 'added') return
   throw sent.status === 'returned' ? new JobportError('UNAVAILABLE', 'the queue has gone') : sent.error
+}
+
+function isAdded(sent: Sent): sent is Extract<Sent, { readonly status: 'added' }> {
+  return sent.status === 'added'
+}
+
+function isFinal(sent: Sent): sent is Stored {
+  return sent.status !== 'returned'
 }

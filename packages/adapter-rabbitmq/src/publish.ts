@@ -1,13 +1,16 @@
 import { JobportError, type Message, type PublishResult } from '@jobport/core/driver'
 import { claimOf } from './lease.ts'
 import { hasGivenId, toWire, type Origin } from './mapping.ts'
+import { STRIDE, type Pace } from './pace.ts'
 import type { LedgerApi } from './ledger/api.ts'
 import type { Ledgers } from './ledgers.ts'
 import type { Post } from './post.ts'
+import type { Wire } from './wire.ts'
 
 export interface Publishing {
   readonly post: Post
   readonly ledgers: Ledgers
+  readonly pace: Pace
   /** Every job goes through the ledger. */
   readonly all: boolean
 }
@@ -29,34 +32,58 @@ export async function publish(
   return results
 }
 
-/** Two of the same id go one after the other, so that the first of them wins. */
+/** So many in a turn of the event loop. */
 async function addAll(
   via: Publishing,
   queue: string,
   messages: readonly Message[],
   signal: AbortSignal,
 ): Promise<PublishResult[]> {
+  const adding: Promise<PublishResult[]>[] = []
+  const inOrder = orderly((message) => add(via, queue, message, signal))
+  for (let from = 0; from < messages.length; from += STRIDE) {
+    const some = messages.slice(from, from + STRIDE)
+    const turn = via.pace.enter(some.length)
+    if (turn) await turn
+    const isDirect = some.every((message) => message.delay === undefined && !isRecorded(via, message))
+    adding.push(isDirect ? via.post.sendAll(queue, some.map(plain), signal) : Promise.all(some.map(inOrder)))
+  }
+  return (await Promise.all(adding)).flat()
+}
+
+/** Two of the same id go one after the other, so that the first of them wins. */
+function orderly(add: (message: Message) => Promise<PublishResult>): (message: Message) => Promise<PublishResult> {
   const before = new Map<string, Promise<PublishResult>>()
-  const adding = messages.map((message) => {
+  return (message) => {
     const earlier = before.get(message.id)
-    const added = earlier ? earlier.then(() => add(via, queue, message, signal)) : add(via, queue, message, signal)
+    const added = earlier ? earlier.then(() => add(message)) : add(message)
     before.set(message.id, added)
     return added
-  })
-  return Promise.all(adding)
+  }
 }
 
 /** Never rejects. */
-async function add(
-  { post, ledgers, all }: Publishing,
+function add(via: Publishing, queue: string, message: Message, signal: AbortSignal): Promise<PublishResult> {
+  if (isRecorded(via, message)) return addRecorded(via, queue, message, signal)
+  return via.post.send(queue, plain(message), message.delay ?? 0, signal)
+}
+
+function isRecorded({ all }: Publishing, message: Message): boolean {
+  return all || hasGivenId(message)
+}
+
+/** The wire form of a job that only its queue knows. */
+function plain(message: Message): Wire {
+  return toWire(message, { attempt: 1, crashes: 0 })
+}
+
+/** Never rejects. */
+async function addRecorded(
+  { post, ledgers }: Publishing,
   queue: string,
   message: Message,
   signal: AbortSignal,
 ): Promise<PublishResult> {
-  if (!all && !hasGivenId(message)) {
-    const sent = await post.send(queue, toWire(message, { attempt: 1, crashes: 0 }), message.delay ?? 0, signal)
-    return sent.status === 'stored' ? { status: 'added' } : sent
-  }
   let ledger: LedgerApi
   try {
     ledger = await ledgers.of(queue)
@@ -83,7 +110,7 @@ export async function record(
   }
   const wire = toWire(message, travel)
   const sent = await post.send(queue, wire, message.delay ?? 0, signal)
-  if (sent.status !== 'stored') return sent
+  if (sent.status !== 'added') return sent
   try {
     const answer = await ledger.append(
       { type: 'claim', ...claimOf({ message, copy: wire.copy, travel }) },

@@ -8,12 +8,12 @@ import type { Route } from './topology.ts'
 
 /** What became of a message. */
 export type Sent =
-  | { readonly status: 'stored' }
+  | { readonly status: 'added' }
   /** No queue took it; there is none where it was sent. */
   | { readonly status: 'returned' }
   | { readonly status: 'rejected' | 'unknown'; readonly error: JobportError }
 
-const STORED: Sent = { status: 'stored' }
+const ADDED: Sent = { status: 'added' }
 const RETURNED: Sent = { status: 'returned' }
 
 /** Publishes on one channel: always with confirmation. Every call settles, also when the channel dies. */
@@ -28,48 +28,65 @@ export class Publisher {
   }
 
   /** Never rejects. Once `signal` fires it resolves with `unknown`. */
-  send(route: Route, wire: Wire, signal?: AbortSignal): Promise<Sent> {
+  async send(route: Route, wire: Wire, signal?: AbortSignal): Promise<Sent> {
+    const [sent] = await this.sendAll(route, [wire], signal)
+    return sent!
+  }
+
+  /** The same for several, in order. */
+  sendAll(route: Route, wires: readonly Wire[], signal?: AbortSignal): Promise<Sent[]> {
     const { blocked } = this.#link
+    const refused = (error: JobportError): Sent[] => wires.map(() => rejected(error))
     if (blocked !== undefined)
-      return Promise.resolve(rejected(new JobportError('UNAVAILABLE', `the broker takes no messages: ${blocked}`)))
-    if (this.#channel) return this.#publish(this.#channel, route, wire, signal)
+      return Promise.resolve(refused(new JobportError('UNAVAILABLE', `the broker takes no messages: ${blocked}`)))
+    if (this.#channel) return this.#publish(this.#channel, route, wires, signal)
     return this.#open().then(
-      (channel) => this.#publish(channel, route, wire, signal),
-      (error: unknown) => rejected(toJobportError(error, 'publishing')),
+      (channel) => this.#publish(channel, route, wires, signal),
+      (error: unknown) => refused(toJobportError(error, 'publishing')),
     )
   }
 
   #publish(
     channel: ConfirmChannel,
     { exchange, key }: Route,
-    { content, properties, copy }: Wire,
+    wires: readonly Wire[],
     signal: AbortSignal | undefined,
-  ): Promise<Sent> {
+  ): Promise<Sent[]> {
+    const late = (): JobportError => toJobportError(signal!.reason, 'publishing')
+    if (signal?.aborted) return Promise.resolve(wires.map(() => rejected(late())))
     return new Promise((resolve) => {
-      if (signal?.aborted) return resolve(rejected(toJobportError(signal.reason, 'publishing')))
-      const heard =
-        signal && onAbort(signal, () => resolve({ status: 'unknown', error: toJobportError(signal.reason, 'publishing') }))
-      const confirmed = (error: Error | null): void => {
+      const all: (Sent | undefined)[] = wires.map(() => undefined)
+      let left = wires.length
+      const told = (i: number, sent: Sent): void => {
+        if (all[i]) return
+        all[i] = sent
+        if (--left > 0) return
         heard?.()
-        const returned = this.#returned.delete(copy)
-        if (!error) resolve(returned ? RETURNED : STORED)
-        else if (this.#channel === channel)
-          resolve(rejected(new JobportError('REJECTED', 'the broker refused the message', { cause: error })))
-        else
-          resolve({
-            status: 'unknown',
-            error: new JobportError('UNAVAILABLE', 'the connection was lost before the confirmation', { cause: error }),
-          })
+        resolve(all as Sent[])
       }
-      try {
-        channel.publish(exchange, key, content, properties, confirmed)
-      } catch (error) {
-        heard?.()
-        const { name } = error as Error
-        const code = name === 'IllegalOperationError' ? 'UNAVAILABLE' : 'REJECTED'
-        resolve(rejected(new JobportError(code, `publishing: ${(error as Error).message}`, { cause: error })))
+      const heard = signal && onAbort(signal, () => all.forEach((_, i) => told(i, { status: 'unknown', error: late() })))
+      for (const [i, { content, properties, copy }] of wires.entries()) {
+        try {
+          channel.publish(exchange, key, content, properties, (error: Error | null) =>
+            told(i, this.#outcome(channel, copy, error)),
+          )
+        } catch (error) {
+          told(i, unsent(error as Error))
+        }
       }
     })
+  }
+
+  /** What a confirmation says. */
+  #outcome(channel: ConfirmChannel, copy: string, error: Error | null): Sent {
+    const returned = this.#returned.delete(copy)
+    if (!error) return returned ? RETURNED : ADDED
+    if (this.#channel === channel)
+      return rejected(new JobportError('REJECTED', 'the broker refused the message', { cause: error }))
+    return {
+      status: 'unknown',
+      error: new JobportError('UNAVAILABLE', 'the connection was lost before the confirmation', { cause: error }),
+    }
   }
 
   #open(): Promise<ConfirmChannel> {
@@ -91,4 +108,9 @@ export class Publisher {
 
 function rejected(error: JobportError): Sent {
   return { status: 'rejected', error }
+}
+
+function unsent(error: Error): Sent {
+  const code = error.name === 'IllegalOperationError' ? 'UNAVAILABLE' : 'REJECTED'
+  return rejected(new JobportError(code, `publishing: ${error.message}`, { cause: error }))
 }

@@ -28,7 +28,7 @@ export class Topology {
   readonly #settings: Settings
   readonly #made = new Map<string, Promise<void>>()
   readonly #ready = new Set<string>()
-  readonly #names = new Map<string, Names>()
+  readonly #direct = new Map<string, Route>()
 
   /** `probes` publish, and so go over the connection that the broker may stop reading from. */
   constructor(calls: Calls, probes: Calls, settings: Settings) {
@@ -38,12 +38,8 @@ export class Topology {
   }
 
   names(queue: string): Names {
-    const known = this.#names.get(queue)
-    if (known) return known
     const { prefix, delays } = this.#settings
-    const names = namesOf(prefix, queue, delays)
-    this.#names.set(queue, names)
-    return names
+    return namesOf(prefix, queue, delays)
   }
 
   /** Of queues that are there to be seen and hold nothing: as safe as those that hold jobs. */
@@ -69,7 +65,11 @@ export class Topology {
 
   /** The way to the work queue without a delay, if that is known to be there. */
   direct(queue: string): Route | undefined {
-    return this.#ready.has(queueKey(queue)) ? { exchange: '', key: this.names(queue).work } : undefined
+    const known = this.#direct.get(queue)
+    if (known || !this.#ready.has(queueKey(queue))) return known
+    const route = { exchange: '', key: this.names(queue).work }
+    this.#direct.set(queue, route)
+    return route
   }
 
   /**
@@ -95,6 +95,7 @@ export class Topology {
 
   /** After a message came back or a queue was found missing: all is declared again when next needed. */
   forget(queue: string): void {
+    this.#direct.delete(queue)
     for (const key of this.#made.keys()) {
       if (!key.startsWith(`${queue} `)) continue
       this.#made.delete(key)
@@ -124,7 +125,6 @@ export class Topology {
 
   /** Removes all of it. A worker that declares anew what is just being deleted can cost us the connection: then once more. */
   async drop(queue: string): Promise<void> {
-    this.#names.delete(queue)
     for (let tries = 1; ; tries++) {
       try {
         return await this.#drop(queue)

@@ -49,6 +49,7 @@ describe('RabbitMQ, native', function () {
       type: 'confirm',
       messageId: plain.uid,
       contentType: 'application/json',
+      appId: 'jobport/1',
       deliveryMode: 2,
       priority: 9,
     })
