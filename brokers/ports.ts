@@ -7,9 +7,15 @@ const FIRST = 20_000
 const COUNT = 10_000
 const TRIES = 50
 
+/** Whoever got one needs seconds until it listens there. */
+const given = new Set<number>()
+
+/** Never the same twice in a process. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < TRIES; tries++) {
     const port = FIRST + Math.floor(Math.random() * COUNT)
+    if (given.has(port)) continue
+    given.add(port)
     if (await isFree(port)) return port
   }
   throw new Error(`No free port from ${FIRST} to ${FIRST + COUNT - 1}`)
