@@ -24,6 +24,7 @@ interface Options {
   readonly broker: readonly Kind[]
   readonly only?: string
   readonly quick?: boolean
+  readonly resume?: boolean
   readonly page?: boolean
   readonly compare?: boolean
 }
@@ -34,6 +35,7 @@ await new Command('bench')
   .option('-b, --broker <kinds...>', KINDS.join(', '), [...KINDS])
   .option('-o, --only <pattern>', 'only workloads whose id matches')
   .option('-q, --quick', 'the table of the main workloads, in minutes')
+  .option('-r, --resume', 'keeps what results/latest.json has of other brokers, as after a run that was broken off')
   .option('-p, --page', 'writes docs/performance.md from results/latest.json, and measures nothing')
   .option('-c, --compare', 'shows what changed between two result files, and measures nothing')
   .action(async (files: readonly string[], options: Options) => {
@@ -43,14 +45,20 @@ await new Command('bench')
   })
   .parseAsync()
 
-async function measure({ broker: kinds, only, quick = false }: Options): Promise<void> {
-  const start = performance.now()
+async function measure({ broker: kinds, only, quick = false, resume = false }: Options): Promise<void> {
+  const earlier = resume ? await load(LATEST) : undefined
+  const start = performance.now() - (earlier?.ms ?? 0)
   // before anything is written
-  const revision = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
+  const now = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
+  const revision = [...new Set([...(earlier?.revision.split(', ') ?? []), now])].join(', ')
   const pattern = new RegExp(only ?? '')
   const chosen = workloads.filter(({ id, jobs }) => pattern.test(id) && (!quick || jobs.quick !== undefined))
-  const versions: Record<string, string> = { node: process.versions.node, ...clientsBeside(import.meta.url) }
-  const rows: Row[] = []
+  const versions: Record<string, string> = {
+    ...earlier?.versions,
+    node: process.versions.node,
+    ...clientsBeside(import.meta.url),
+  }
+  const rows: Row[] = earlier?.rows.filter(({ broker }) => !kinds.includes(broker as Kind)) ?? []
   const bar = new SingleBar({
     format: '{bar} {value}/{total} {title}',
     clearOnComplete: true,

@@ -23,7 +23,7 @@ export async function writePage(results: Results): Promise<void> {
     `# How fast it is
 
 Written by \`npm run bench -- --page\` from one run of \`npm run bench${quick ? ' -- --quick' : ''}\`, which took ${Math.round(ms / 60_000)} minutes on
-${date.slice(0, 10)}: revision ${revision}, ${machine.system}, ${machine.cpus} CPUs (${machine.model}),
+${date.slice(0, 10)}: ${revision.includes(',') ? 'revisions' : 'revision'} ${revision}, ${machine.system}, ${machine.cpus} CPUs (${machine.model}),
 ${Math.round(machine.memory / 2 ** 30)} GiB; ${[...new Set(software)].join(', ')}. Server, producers and workers share that machine.${left.length > 0 ? ` Not measured in this run: ${left.join(', ')}.` : ''}
 
 Each workload runs on Jobport, on the raw client of the broker doing the same work at the same durability (confirmed publishes,
