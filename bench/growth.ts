@@ -19,7 +19,7 @@ export function growthOf({ rows }: Results): string {
       if (!few || !many) return []
       const grown = STEPS.map((step) => many[step]! / few[step]!)
       const verdict = contender === 'Jobport' ? `${MOST.toFixed(2)}, ${grown.every((by) => by <= MOST) ? 'met' : 'missed'}` : ''
-      return [[TITLES[broker as Kind], contender, ...grown.map((by) => by.toFixed(2)), verdict]]
+      return [[TITLES[broker as Kind], contender, ...grown.map((by) => (Number.isFinite(by) ? by.toFixed(2) : '')), verdict]]
     })
   return markdownTable(['Broker', 'Contender', ...STEPS, 'Target'], lines)
 }
