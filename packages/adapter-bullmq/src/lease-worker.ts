@@ -63,7 +63,7 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     await this.pause()
   }
 
-  /** Renews the lease from now on, as BullMQ does while it processes a job; for the first time as soon as it looks. */
+  /** Renews the lease from now on, as BullMQ does while it processes a job, but for the first time as soon as it looks. */
   renew(job: NativeJob): void {
     this.lockManager.trackJob(job.id!, job.token!, LONG_AGO)
   }
@@ -87,7 +87,6 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     try {
       // one that a plain BullMQ parent or child has doomed
       if (job.deferredFailure) return await super.processJob(job, token, fetchNext)
-      this.lockManager.trackJob(id, token, job.processedOn!)
       const fetched = await this.#attend(job, () => fetchNext() && !this.closing && !this.paused)
       return fetched && (await this.#next(fetched, token))
     } finally {
@@ -117,7 +116,7 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     return job
   }
 
-  /** A job waits here until the other slots have been served, a round trip each: BullMQ renews its lease only from then on. */
+  /** From here on the lease is renewed: the job still waits until the other slots have been served, a round trip each. */
   protected override async nextJobFromJobData(json?: JobJson, id?: string, token?: string): Promise<NativeJob> {
     const job = await super.nextJobFromJobData(json, id, token)
     // BullMQ's type does not say that there may be none
