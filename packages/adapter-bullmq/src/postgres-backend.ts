@@ -83,7 +83,7 @@ export class PostgresBackend extends PostgresQueueBackend {
   constructor(pool: Pool, schema: string, queue: string, opts: Backend[2], worker?: WorkerEnd) {
     const alias = aliasOf(schema, queue, worker?.name)
     super(
-      new PoolConnection(pool, async () => worker !== undefined && warm(pool)),
+      new PoolConnection(pool, async () => worker && Promise.all([warm(pool), warm(worker.renewing)])),
       queue,
       opts,
       true,

@@ -40,6 +40,8 @@ export interface PoolSize {
   readonly max: number
   /** How long a connection stays that nobody uses, ms; 0 is for ever. */
   readonly idle: number
+  /** So many stay all the same. Default 0. */
+  readonly least?: number
   /** How long a query may take, ms. Default 10,000. */
   readonly patience?: number
 }
@@ -49,9 +51,9 @@ export class ConnectionPool {
   readonly pool: Pool
   readonly #clients = new Set<ClientBase>()
 
-  constructor(target: PostgresTarget, { max, idle, patience }: PoolSize) {
+  constructor(target: PostgresTarget, { max, idle, least = 0, patience }: PoolSize) {
     const config = connectionConfig(target)
-    this.pool = new Pool({ ...config, max, idleTimeoutMillis: idle, ...(patience && { query_timeout: patience }) })
+    this.pool = new Pool({ ...config, max, min: least, idleTimeoutMillis: idle, ...(patience && { query_timeout: patience }) })
     this.pool.setMaxListeners(0)
     this.pool.on('error', () => {})
     this.pool.on('connect', (client) => {

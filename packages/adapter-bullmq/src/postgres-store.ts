@@ -80,7 +80,8 @@ export class PostgresStore implements Store {
   subscribe(name: string, attend: Attend, concurrency: number): Subscription {
     const { keep, lockDuration, stalledInterval } = this.#settings
     const connections = new ConnectionPool(this.#target, { max: 1 + Math.min(concurrency + 1, SETTLING), idle: 0 })
-    const renewals = new ConnectionPool(this.#target, { max: RENEWING, idle: IDLE, patience: lockDuration / 2 })
+    // a lease is not to run out while a connection is made
+    const renewals = new ConnectionPool(this.#target, { max: RENEWING, least: 1, idle: IDLE, patience: lockDuration / 2 })
     const opened = [connections, renewals]
     for (const one of opened) this.#workers.add(one)
     const pool = asBullMQExpects(connections.pool)
