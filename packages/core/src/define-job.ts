@@ -7,7 +7,7 @@ import type { Handler } from './middleware.ts'
 
 export interface JobDefinitionOptions<In, Out> extends JobOptions {
   readonly name: string
-  /** The only queue that takes it. Default: any. */
+  /** The only queue that takes it. Absent: all do. */
   readonly queue?: string
   /**
    * Any Standard Schema validator. It checks the payload before it is published, and again before it is handled: the
