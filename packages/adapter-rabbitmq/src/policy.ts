@@ -4,22 +4,34 @@ import type { MessageProperties } from 'amqplib'
 /** An `app_id` of ours; the envelope's version follows. */
 const APP = 'jobport/'
 
+const USUAL: ReadonlySet<string> = new Set([
+  'version',
+  'id',
+  'uid',
+  'name',
+  'data',
+  'headers',
+  'addedAt',
+  'attempts',
+  'priority',
+] satisfies (keyof Message)[])
+
 export function appOf({ version }: Message): string {
   return `${APP}${version}`
 }
 
-/** What neither the body nor the properties of a message say, as JSON. */
-export function policyOf({ version, id, uid, addedAt, attempts, backoff, timeout, delay, dedup }: Message): string {
-  return JSON.stringify({ version, id: id === uid ? undefined : id, addedAt, attempts, backoff, timeout, delay, dedup })
+/** What neither the body nor the properties of a message say, as JSON; fields that we do not know too. */
+export function policyOf({ id, uid, name: _, data: __, headers: ___, priority: ____, ...others }: Message): string {
+  return JSON.stringify({ ...(id !== uid && { id }), ...others })
 }
 
 /**
  * Whether all of it is as usual: then the `app_id` and the uid tell it as well, and no policy need be written. A table of
  * headers costs client and broker more than all the rest of a small message.
  */
-export function isUsual({ id, uid, addedAt, attempts, backoff, timeout, delay, dedup }: Message): boolean {
-  const isPlain = id === uid && attempts === 1 && !backoff && timeout === undefined && delay === undefined && !dedup
-  return isPlain && addedAt === timeIn(uid)
+export function isUsual(message: Message): boolean {
+  const { id, uid, addedAt, attempts } = message
+  return id === uid && attempts === 1 && addedAt === timeIn(uid) && Object.keys(message).every((field) => USUAL.has(field))
 }
 
 /** `undefined`: the message is of another client. Throws if it is no JSON. */
