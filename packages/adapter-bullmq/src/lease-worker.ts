@@ -63,11 +63,6 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     await this.pause()
   }
 
-  /** Renews the lease from now on, as BullMQ does while it processes a job, but for the first time as soon as it looks. */
-  renew(job: NativeJob): void {
-    this.lockManager.trackJob(job.id!, job.token!, LONG_AGO)
-  }
-
   /** What was settled meanwhile has no lease to lose, even if it is back already: the answer is not about that. */
   override async extendJobLocks(jobIds: string[], tokens: string[], duration: number): Promise<string[]> {
     const asked = new Map(jobIds.map((id) => [id, this.#leases.get(id)]))
@@ -93,7 +88,7 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
       this.lockManager.untrackJob(id)
       const newest = this.#leases.get(id)
       if (newest === job) this.#leases.delete(id)
-      else if (newest) this.renew(newest)
+      else if (newest) this.#renew(newest)
     }
   }
 
@@ -122,7 +117,7 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     // BullMQ's type does not say that there may be none
     if ((job as NativeJob | undefined) !== undefined) {
       this.#leases.set(job.id!, job)
-      this.renew(job)
+      this.#renew(job)
     }
     return job
   }
@@ -136,6 +131,11 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
       const [json, id] = salvaged
       return this.nextJobFromJobData(json, id, token)
     }
+  }
+
+  /** Renews the lease from now on, as BullMQ does while it processes a job, but for the first time as soon as it looks. */
+  #renew(job: NativeJob): void {
+    this.lockManager.trackJob(job.id!, job.token!, LONG_AGO)
   }
 
   #next([json, id, limitDelay, delayUntil]: Fetched, token: string): Promise<NativeJob> {
