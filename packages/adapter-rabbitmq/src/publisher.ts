@@ -65,7 +65,8 @@ export class Publisher {
         resolve(all as Sent[])
       }
       const heard = signal && onAbort(signal, () => all.forEach((_, i) => told(i, { status: 'unknown', error: late() })))
-      for (const [i, { content, properties, copy }] of wires.entries()) {
+      for (let i = 0; i < wires.length; i++) {
+        const { content, properties, copy } = wires[i]!
         try {
           channel.publish(exchange, key, content, properties, (error: Error | null) =>
             told(i, this.#outcome(channel, copy, error)),

@@ -78,7 +78,7 @@ export function unreadable(uid: string, found: string): Message {
 
 function readHeaders(value: unknown): Record<string, string> {
   const headers = record(value, 'headers')
-  for (const [name, content] of Object.entries(headers)) text(content, `header ${name}`, 0)
+  for (const name of Object.keys(headers)) text(headers[name], `header ${name}`, 0)
   return headers as Record<string, string>
 }
 

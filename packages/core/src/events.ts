@@ -42,7 +42,7 @@ export class Emitter<Events extends { [Name in keyof Events]: unknown[] } & { er
   }
 
   protected emit<Name extends keyof Events & string>(name: Name, ...args: Events[Name]): void {
-    if (name === 'error' && this.#emitter.listenerCount('error') === 0) return warn(args[0] as Error)
+    if (this.#emitter.listenerCount(name) === 0) return name === 'error' ? warn(args[0] as Error) : undefined
     for (const listener of this.#emitter.listeners(name)) {
       try {
         const returned = (listener as (...args: Events[Name]) => unknown)(...args)

@@ -8,7 +8,7 @@ import type { Receipt } from './receipt.ts'
 /** What a driver gets beyond the deadline to say what it knows, ms. */
 const GRACE = 200
 
-interface Admitted {
+export interface Admitted {
   readonly driver: Driver
   /** Of the deadline, ms. */
   readonly left: number

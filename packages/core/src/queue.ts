@@ -4,7 +4,7 @@ import { JobportError } from './errors.ts'
 import { checkId, checkQueueName } from './names.ts'
 import { checkDeadline, checkDefaults, checkRecord, type AddOptions, type JobOptions } from './options.ts'
 import { isPlain } from './plain.ts'
-import { admit, confirm } from './publish.ts'
+import { admit, confirm, type Admitted } from './publish.ts'
 import { viewOf, type JobPage, type JobView } from './job-view.ts'
 import { checkPage, type PageOptions } from './page.ts'
 import { Outbox } from './outbox.ts'
@@ -55,11 +55,21 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
    */
   add<Name extends keyof Jobs & string>(name: Name, data: Jobs[Name], options?: AddOptions): Promise<Receipt>
   add<In, Out>(job: JobDefinition<In, Out>, data: In, options?: AddOptions): Promise<Receipt>
-  async add(job: string | JobDefinition, data: unknown, options?: AddOptions): Promise<Receipt> {
-    const draft = draftOf(this.name, job, data, this.#defaults, options)
-    if (job instanceof JobDefinition) await job.validate(data)
-    const { driver, left } = await admit(this.#connection, [draft], options?.deadline ?? this.#deadline)
-    return this.#outbox.add(driver, draft.message, left)
+  add(job: string | JobDefinition, data: unknown, options?: AddOptions): Promise<Receipt> {
+    try {
+      const draft = draftOf(this.name, job, data, this.#defaults, options)
+      const deadline = options?.deadline ?? this.#deadline
+      if (job instanceof JobDefinition) return job.validate(data).then(() => this.#admit(draft, deadline))
+      return this.#admit(draft, deadline)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #admit(draft: Draft, deadline: number): Promise<Receipt> {
+    const admitted = admit(this.#connection, [draft], deadline)
+    const send = ({ driver, left }: Admitted): Promise<Receipt> => this.#outbox.add(driver, draft.message, left)
+    return admitted instanceof Promise ? admitted.then(send) : send(admitted)
   }
 
   /** Not atomic. One receipt per job, in order, or `PARTLY_ADDED` with the receipts and the failures by index. */
