@@ -2,7 +2,7 @@ import { JobportError, type Consumer, type Delivery } from '@jobport/core/driver
 import { once } from 'node:events'
 import { within } from './deadline.ts'
 import { isLeaseLost, toJobportError } from './faults.ts'
-import { LeasedJob } from './leased-job.ts'
+import { LeasedJob, type Holding } from './leased-job.ts'
 import { fromJob, hasGivenId, isOurs } from './mapping.ts'
 import type { Attend, Fetched, LeaseWorker, NativeJob } from './lease-worker.ts'
 import type { Ledger } from './ledger.ts'
@@ -16,6 +16,7 @@ export interface ConsumerOptions {
   readonly onEnd: () => void
 }
 
+const NOTHING: Note = {}
 const LONGEST_PULSE = 5_000
 const READY_DEADLINE = 4_500
 const RETURN_DEADLINE = 1_700
@@ -30,6 +31,7 @@ export class BullMQConsumer implements Consumer {
   readonly #ledger: Ledger
   readonly #ping: () => Promise<unknown>
   readonly #options: ConsumerOptions
+  readonly #holding: Holding
   readonly #held = new Map<string, LeasedJob>()
   readonly #closing = new AbortController()
   readonly #pulse: NodeJS.Timeout
@@ -39,9 +41,12 @@ export class BullMQConsumer implements Consumer {
   #closed: Promise<void> | undefined
 
   constructor(subscribe: (attend: Attend) => Subscription, options: ConsumerOptions) {
-    const { worker, ledger, ping, spare } = subscribe((job, mayFetch) => this.#attend(job, mayFetch))
+    const { worker, ledger, ping, spare } = subscribe((job, mayFetch) =>
+      hasPast(job) || this.#stopped ? this.#attend(job, mayFetch) : this.#deliver(job, mayFetch, NOTHING),
+    )
     this.#worker = worker
     this.#ledger = ledger
+    this.#holding = { worker, ledger, signal: this.#closing.signal, onEnd: (leased, uid) => this.#ended(leased, uid) }
     this.#ping = ping
     this.#options = options
     worker.ledger = ledger
@@ -97,23 +102,28 @@ export class BullMQConsumer implements Consumer {
   }
 
   async #attend(job: NativeJob, mayFetch: () => boolean): Promise<Fetched | undefined> {
-    const uid = job.id!
     const { inFlight } = this.#worker
-    const note = hasPast(job) ? await inFlight.track(this.#recall(job)) : {}
-    if (this.#stopped) {
-      await inFlight.track(job.moveToWait(job.token)).catch((error: Error) => this.#report(error))
-      return undefined
-    }
+    const note = await inFlight.track(this.#recall(job))
+    return this.#stopped ? inFlight.track(this.#handBack(job)) : this.#deliver(job, mayFetch, note)
+  }
+
+  #deliver(job: NativeJob, mayFetch: () => boolean, note: Note): Promise<Fetched | undefined> {
+    const uid = job.id!
     // an earlier delivery of this job to this very worker, which was too busy to notice that it lost it
     this.#held.get(uid)?.lose()
-    const holding = { worker: this.#worker, ledger: this.#ledger, note, mayFetch, signal: this.#closing.signal }
-    const leased = new LeasedJob(job, holding)
+    const leased = new LeasedJob(job, note, mayFetch, this.#holding)
     this.#held.set(uid, leased)
     this.#options.deliver(leased)
-    const fetched = await leased.over
+    return leased.over
+  }
+
+  #ended(leased: LeasedJob, uid: string): void {
     if (this.#held.get(uid) === leased) this.#held.delete(uid)
     this.#retire()
-    return fetched
+  }
+
+  async #handBack(job: NativeJob): Promise<undefined> {
+    await job.moveToWait(job.token).catch((error: Error) => this.#report(error))
   }
 
   /** Once stopped, the worker is needed only for the leases in hand. */
@@ -122,6 +132,7 @@ export class BullMQConsumer implements Consumer {
   }
 
   async #recall(job: NativeJob): Promise<Note> {
+    if (!hasPast(job)) return NOTHING
     const lease = { uid: job.id!, token: job.token! }
     return this.#ledger.recall(lease, keyOf(job)).catch((error: Error) => {
       this.#report(error)

@@ -1,4 +1,4 @@
-import { JobportError, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
+import { JobportError, Lease, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isLeaseLost, isPassing, toJobportError } from './faults.ts'
 import { fromJob, hasGivenId, isOurs } from './mapping.ts'
@@ -7,13 +7,13 @@ import type { Fetched, LeaseWorker, NativeJob } from './lease-worker.ts'
 import type { Ledger, Look, Window } from './ledger.ts'
 import type { Note } from './note.ts'
 
-interface Holding {
+export interface Holding {
   readonly worker: LeaseWorker
   readonly ledger: Ledger
-  readonly note: Note
-  readonly mayFetch: () => boolean
   /** Fires when there is no more time for trying. */
   readonly signal: AbortSignal
+  /** Told once a job is settled or lost. */
+  readonly onEnd: (leased: LeasedJob, uid: string) => void
 }
 
 /** ms between two tries to settle with a store that does not take it. */
@@ -30,36 +30,37 @@ export class LeasedJob implements Delivery {
   readonly crashes: number
   readonly stalled: boolean
   declare readonly invalid?: JobError
-  readonly lost: AbortSignal
+  readonly lease: Lease = new Lease()
   /** Resolves once it is settled, or lost; with the next job, if settling fetched one. */
   readonly over: Promise<Fetched | undefined>
   /** Epoch ms. */
   renewedAt: number = Date.now()
   readonly #job: NativeJob
+  readonly #note: Note
+  readonly #mayFetch: () => boolean
   readonly #holding: Holding
-  readonly #lost = new AbortController()
-  readonly #end: (fetched?: Fetched) => void
+  readonly #resolve: (fetched?: Fetched) => void
   /** The only settlement there is. */
   #settling: Promise<void> | undefined
 
-  constructor(job: NativeJob, holding: Holding) {
-    const { note } = holding
+  constructor(job: NativeJob, note: Note, mayFetch: () => boolean, holding: Holding) {
     const { message, invalid } = fromJob(job)
     this.message = message
     if (invalid) this.invalid = invalid
     this.attempt = job.attemptsMade + 1
     this.crashes = Math.max(0, job.stalledCounter - (note.base ?? 0))
     this.stalled = job.stalledCounter > Math.max(note.seen ?? 0, note.base ?? 0)
-    this.lost = this.#lost.signal
     this.#job = job
+    this.#note = note
+    this.#mayFetch = mayFetch
     this.#holding = holding
     const { promise, resolve } = Promise.withResolvers<Fetched | undefined>()
     this.over = promise
-    this.#end = resolve
+    this.#resolve = resolve
   }
 
   settle(outcome: Outcome): Promise<void> {
-    if (this.#settling || this.lost.aborted) return Promise.reject(this.#leaseLost())
+    if (this.#settling || this.lease.isLost) return Promise.reject(this.#leaseLost())
     this.#settling = this.#settle(outcome)
     return this.#settling
   }
@@ -67,16 +68,16 @@ export class LeasedJob implements Delivery {
   /** The lease is gone: nothing is left to settle, and BullMQ's slot is free again. */
   lose(): void {
     if (this.#settling) return
-    this.#lost.abort(this.#leaseLost())
+    this.lease.lose()
     this.#end()
   }
 
   /** Back to the queue as it was, or whatever its settlement says. Never rejects. */
   async giveBack(): Promise<void> {
-    if (this.lost.aborted) return
+    if (this.lease.isLost) return
     const unsettled = this.#settling === undefined
     this.#settling ??= this.#settle({ type: 'release' })
-    if (unsettled) this.#lost.abort(this.#leaseLost())
+    if (unsettled) this.lease.lose()
     await this.#settling.catch(() => {})
   }
 
@@ -85,33 +86,49 @@ export class LeasedJob implements Delivery {
     try {
       const note = this.#noteOf(outcome)
       const window = outcome.type === 'complete' ? this.#window() : undefined
-      if (note || window) await this.#note(note, window)
-      fetched = await this.#persist(outcome, this.#moveOf(outcome))
+      if (note || window) await this.#write(note, window)
+      fetched = await this.#move(outcome)
     } finally {
       this.#end(fetched)
     }
+  }
+
+  #end(fetched?: Fetched): void {
+    this.#holding.onEnd(this, this.#job.id!)
+    this.#resolve(fetched)
+  }
+
+  #move(outcome: Outcome): Promise<Fetched | undefined> {
+    const { inFlight } = this.#holding.worker
+    const move = this.#moveOf(outcome)
+    return this.#insist(() => inFlight.track(move())).then(fetchedBy, (error: unknown) => this.#afterFailure(outcome, error))
   }
 
   /** What brings the job to where its outcome wants it. Only what ends its run may fetch another one. */
   #moveOf(outcome: Outcome): () => Promise<unknown> {
     const job = this.#job
     const token = job.token!
-    const { mayFetch } = this.#holding
-    if (outcome.type === 'complete') return () => job.moveToCompleted(outcome.result, token, mayFetch())
+    const mayFetch = this.#mayFetch
+    const { opts } = job
+    if (outcome.type === 'complete') {
+      const backend = this.#holding.worker.getBackend()
+      // what BullMQ's own `moveToCompleted` does beside is for its telemetry
+      return () => backend.moveToCompleted(job, outcome.result, opts.removeOnComplete!, token, mayFetch())
+    }
     if (outcome.type === 'release') return () => job.moveToWait(token)
     if (outcome.type === 'again' && outcome.attempt === this.attempt) {
       const due = Date.now() + Math.ceil(outcome.delay)
       return () => job.moveToDelayed(due, token)
     }
-    job.opts.stackTraceLimit ??= STACKS_KEPT
-    job.opts.attempts = outcome.type === 'dead' ? this.attempt : this.attempt + 1
-    if (outcome.type === 'again') job.opts.backoff = { type: 'fixed', delay: Math.ceil(outcome.delay) }
+    opts.stackTraceLimit ??= STACKS_KEPT
+    opts.attempts = outcome.type === 'dead' ? this.attempt : this.attempt + 1
+    if (outcome.type === 'again') opts.backoff = { type: 'fixed', delay: Math.ceil(outcome.delay) }
     const error = nativeError(outcome.error)
     return () => job.moveToFailed(error, token, mayFetch())
   }
 
   /** What the ledger must know before the job moves. */
-  async #note(note: Note | undefined, window: Window | undefined): Promise<void> {
+  async #write(note: Note | undefined, window: Window | undefined): Promise<void> {
     const { id, token } = this.#job
     try {
       await this.#insist(() => this.#holding.ledger.note({ uid: id!, token: token! }, note, window))
@@ -121,30 +138,30 @@ export class LeasedJob implements Delivery {
   }
 
   /** Sees its own earlier success behind a lost answer. */
-  async #persist(outcome: Outcome, move: () => Promise<unknown>): Promise<Fetched | undefined> {
-    const { worker } = this.#holding
-    try {
-      const answer = await this.#insist(() => worker.inFlight.track(move()))
-      return Array.isArray(answer) ? (answer as unknown as Fetched) : undefined
-    } catch (error) {
-      // the move is done; the job that BullMQ fetched along with it cannot be parsed
-      if (error instanceof SyntaxError) return await worker.salvage(this.#job.token!)
-      if (isLeaseLost(error) && (await this.#isSettled(outcome))) return undefined
-      throw isLeaseLost(error) ? this.#gone(error) : toJobportError(error, 'settling')
-    }
+  async #afterFailure(outcome: Outcome, error: unknown): Promise<Fetched | undefined> {
+    // the move is done; the job that BullMQ fetched along with it cannot be parsed
+    if (error instanceof SyntaxError) return this.#holding.worker.salvage(this.#job.token!)
+    if (!isLeaseLost(error)) throw toJobportError(error, 'settling')
+    if (await this.#isSettled(outcome)) return undefined
+    throw this.#gone(error)
   }
 
   /** Tries until the store has taken it, refused it, or there is no more time; the lease is renewed meanwhile. */
-  async #insist<T>(step: () => Promise<T>): Promise<T> {
-    const { signal } = this.#holding
+  #insist<T>(step: () => Promise<T>): Promise<T> {
     const traces = [...(this.#job.stacktrace ?? [])]
-    for (;;) {
+    return step().catch((error: unknown) => this.#again(step, error, traces))
+  }
+
+  async #again<T>(step: () => Promise<T>, error: unknown, traces: readonly string[]): Promise<T> {
+    const { signal } = this.#holding
+    for (let fault = error; ; ) {
+      if (!isPassing(fault) || signal.aborted) throw fault
+      this.#job.stacktrace = [...traces]
+      await pause(RETRY, undefined, { signal }).catch(() => {})
       try {
         return await step()
-      } catch (error) {
-        if (!isPassing(error) || signal.aborted) throw error
-        this.#job.stacktrace = [...traces]
-        await pause(RETRY, undefined, { signal }).catch(() => {})
+      } catch (thrown) {
+        fault = thrown
       }
     }
   }
@@ -167,7 +184,7 @@ export class LeasedJob implements Delivery {
     if (outcome.type === 'dead') {
       return { reason: outcome.reason, error: outcome.error.name, ...(stalls > 0 && { seen: stalls, base: stalls }) }
     }
-    return stalls > 0 ? { ...this.#holding.note, seen: stalls } : undefined
+    return stalls > 0 ? { ...this.#note, seen: stalls } : undefined
   }
 
   /** What is left of `dedup.ttl`: a completed job's id stays taken for as long. */
@@ -178,7 +195,7 @@ export class LeasedJob implements Delivery {
   }
 
   #gone(cause: unknown): JobportError {
-    this.#lost.abort(this.#leaseLost(cause))
+    this.lease.lose()
     return this.#leaseLost(cause)
   }
 
@@ -186,4 +203,10 @@ export class LeasedJob implements Delivery {
     const { id } = this.message
     return new JobportError('LEASE_LOST', `job ${id} is no longer held`, { id, ...(cause !== undefined && { cause }) })
   }
+}
+
+/** BullMQ's answer to a move: the next job, or beside when this one ended. */
+function fetchedBy(answer: unknown): Fetched | undefined {
+  const next = (answer as { result?: unknown } | undefined)?.result ?? answer
+  return Array.isArray(next) ? (next as unknown as Fetched) : undefined
 }

@@ -1,4 +1,4 @@
-import { JobportError, type Delivery, type Message, type Outcome, type PublishResult } from '@jobport/core/driver'
+import { JobportError, Lease, type Delivery, type Message, type Outcome, type PublishResult } from '@jobport/core/driver'
 import { entryOf, reading, type Entry } from './entry.ts'
 import { Lanes } from './lanes.ts'
 import type { Clock } from './clock.ts'
@@ -142,7 +142,7 @@ export class MemoryQueue {
   }
 
   #deliver(subscriber: Subscriber, entry: Entry): void {
-    const lost = new AbortController()
+    const lease = new Lease()
     subscriber.free--
     entry.state = 'active'
     const end = (): void => {
@@ -151,7 +151,7 @@ export class MemoryQueue {
     }
     const lose = (): void => {
       end()
-      lost.abort()
+      lease.lose()
       if (this.#live.get(entry.id) === entry) this.#hold(entry, 0, { handedBack: true })
     }
     const settle = async (outcome: Outcome): Promise<void> => {
@@ -162,7 +162,7 @@ export class MemoryQueue {
       this.#refill()
     }
     this.#active.set(entry.uid, { client: subscriber.client, lose })
-    subscriber.deliver({ ...reading(entry), attempt: entry.attempt, crashes: 0, stalled: false, lost: lost.signal, settle })
+    subscriber.deliver({ ...reading(entry), attempt: entry.attempt, crashes: 0, stalled: false, lease, settle })
   }
 
   #settle(entry: Entry, outcome: Outcome): void {

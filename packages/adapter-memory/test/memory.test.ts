@@ -58,7 +58,7 @@ describe('memory adapter', () => {
       const theirs = await consumed(two)
       await one.close()
       const taken = await theirs.next()
-      expect(held.lost.aborted).to.equal(true)
+      expect(held.lease.isLost).to.equal(true)
       expect(taken).to.include({ attempt: 2, crashes: 0, stalled: false })
       await refusal(held.settle({ type: 'complete', result: null }), 'LEASE_LOST')
       await taken.settle({ type: 'complete', result: null })

@@ -1,4 +1,4 @@
-import { JobportError, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
+import { JobportError, Lease, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isPassing, isRefusal, toJobportError } from './faults.ts'
 import { BY, completedWrite, deadWrite, header, isFinal, liveWrite, read, uidOf, type Reading, type State } from './mapping.ts'
@@ -33,7 +33,7 @@ export class LeasedJob implements Delivery {
   readonly crashes: number
   readonly stalled: boolean
   declare readonly invalid?: JobError
-  readonly lost: AbortSignal
+  readonly lease: Lease = new Lease()
   /** Resolves once its run is over for good: it is being settled as completed or dead, or it is over. */
   readonly ran: Promise<void>
   /** Resolves once what becomes of it is written, or it is dropped or lost. */
@@ -46,7 +46,6 @@ export class LeasedJob implements Delivery {
   readonly #holding: Holding
   readonly #arrival: Arrival
   readonly #reading: Reading
-  readonly #lost = new AbortController()
   readonly #endRun: () => void
   readonly #end: () => void
   /** The only settlement there is. */
@@ -64,7 +63,6 @@ export class LeasedJob implements Delivery {
     this.attempt = attempt
     this.crashes = crashes + deliveries - 1
     this.stalled = deliveries > 1
-    this.lost = this.#lost.signal
     const [ran, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     this.ran = ran.promise
     this.over = over.promise
@@ -93,7 +91,7 @@ export class LeasedJob implements Delivery {
   }
 
   async settle(outcome: Outcome): Promise<void> {
-    if (this.#settling || this.lost.aborted) throw this.#leaseLost()
+    if (this.#settling || this.lease.isLost) throw this.#leaseLost()
     this.#settling = this.#settle(outcome)
     return this.#settling
   }
@@ -112,10 +110,10 @@ export class LeasedJob implements Delivery {
 
   /** Back to the queue as it was, or whatever its settlement says. Never rejects. */
   async giveBack(): Promise<void> {
-    if (this.lost.aborted) return
+    if (this.lease.isLost) return
     const unsettled = this.#settling === undefined
     this.#settling ??= this.#settle({ type: 'release' })
-    if (unsettled) this.#lost.abort(this.#leaseLost())
+    if (unsettled) this.lease.lose()
     await this.#settling.catch(() => {})
     await this.acknowledged
   }
@@ -126,7 +124,7 @@ export class LeasedJob implements Delivery {
 
   #lose(): void {
     if (this.#settling) return
-    this.#lost.abort(this.#leaseLost())
+    this.lease.lose()
     this.#end()
   }
 
@@ -255,7 +253,7 @@ export class LeasedJob implements Delivery {
   }
 
   #gone(cause?: unknown): JobportError {
-    this.#lost.abort(this.#leaseLost(cause))
+    this.lease.lose()
     return this.#leaseLost(cause)
   }
 

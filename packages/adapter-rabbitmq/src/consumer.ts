@@ -174,7 +174,7 @@ export class RabbitMQConsumer implements Consumer {
       return undefined
     }
     this.#held.set(job, session)
-    void job.over.then(() => {
+    job.onEnd(() => {
       this.#held.delete(job)
       this.#retire()
     })

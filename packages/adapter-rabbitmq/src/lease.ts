@@ -55,7 +55,7 @@ export class Leasing {
   #hold(job: LeasedJob): LeasedJob {
     const { uid } = job.message
     this.#held.set(uid, job)
-    void job.over.then(() => {
+    job.onEnd(() => {
       if (this.#held.get(uid) === job) this.#held.delete(uid)
     })
     return job
@@ -160,8 +160,8 @@ function fieldsOf({ message, invalid }: Reading): Pick<LeasedJobFields, 'message
 }
 
 /** The copy for the next run can be here before the run before it is settled; whoever listens is to hear of that first. */
-async function settled({ over }: LeasedJob): Promise<void> {
-  await over
+async function settled(job: LeasedJob): Promise<void> {
+  await new Promise<void>((resolve) => job.onEnd(resolve))
   await new Promise(setImmediate)
 }
 

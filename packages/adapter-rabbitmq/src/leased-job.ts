@@ -1,4 +1,4 @@
-import { JobportError, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
+import { JobportError, Lease, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
 import { toJobportError } from './faults.ts'
 
@@ -30,12 +30,10 @@ export class LeasedJob implements Delivery {
   readonly crashes: number
   readonly stalled: boolean
   declare readonly invalid?: JobError
-  readonly lost: AbortSignal
-  /** Resolves once it is settled, or lost. */
-  readonly over: Promise<void>
+  readonly lease: Lease = new Lease()
   readonly #steps: Steps
-  readonly #lost = new AbortController()
-  readonly #end: () => void
+  readonly #listeners: (() => void)[] = []
+  #isOver = false
   /** The only settlement there is. */
   #settling: Promise<void> | undefined
 
@@ -45,17 +43,19 @@ export class LeasedJob implements Delivery {
     this.crashes = crashes
     this.stalled = stalled
     if (invalid) this.invalid = invalid
-    this.lost = this.#lost.signal
     this.#steps = steps
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.over = promise
-    this.#end = resolve
   }
 
   settle(outcome: Outcome): Promise<void> {
-    if (this.#settling || this.lost.aborted) return Promise.reject(this.#leaseLost())
+    if (this.#settling || this.lease.isLost) return Promise.reject(this.#leaseLost())
     this.#settling = this.#settle(outcome)
     return this.#settling
+  }
+
+  /** Calls `listener` once it is settled or lost, or at once if it is already. */
+  onEnd(listener: () => void): void {
+    if (this.#isOver) listener()
+    else this.#listeners.push(listener)
   }
 
   get isSettling(): boolean {
@@ -64,44 +64,50 @@ export class LeasedJob implements Delivery {
 
   /** The channel is gone, and with it the lease. */
   lose(): void {
-    if (this.lost.aborted) return
-    this.#lost.abort(this.#leaseLost())
+    if (this.lease.isLost) return
+    this.lease.lose()
     if (!this.#settling) this.#end()
   }
 
   /** Back to the queue as it was, or whatever its settlement says. Never rejects. */
   async giveBack(): Promise<void> {
-    if (this.lost.aborted) return
+    if (this.lease.isLost) return
     const unsettled = this.#settling === undefined
     this.#settling ??= this.#settle({ type: 'release' })
-    if (unsettled) this.#lost.abort(this.#leaseLost())
+    if (unsettled) this.lease.lose()
     await this.#settling.catch(() => {})
   }
 
+  /** Tries until the broker has taken it, or the lease is lost. */
   async #settle(outcome: Outcome): Promise<void> {
     try {
-      await this.#insist(outcome)
+      for (;;) {
+        if (!this.#steps.isHeld) throw this.#leaseLost()
+        try {
+          return await this.#step(outcome)
+        } catch (error) {
+          this.#judge(error)
+        }
+        await pause(RETRY, undefined, { ref: false })
+      }
     } finally {
       this.#end()
     }
   }
 
-  /** Tries until the broker has taken it, or the lease is lost. */
-  async #insist(outcome: Outcome): Promise<void> {
-    for (;;) {
-      if (!this.#steps.isHeld) throw this.#leaseLost()
-      try {
-        return await this.#step(outcome)
-      } catch (error) {
-        const told = toJobportError(error, 'settling')
-        if (!this.#steps.isHeld || told.code === 'LEASE_LOST') {
-          this.#lost.abort(this.#leaseLost(error))
-          throw this.#leaseLost(error)
-        }
-        if (told.code !== 'UNAVAILABLE' && told.code !== 'UNCONFIRMED') throw told
-      }
-      await pause(RETRY, undefined, { ref: false })
+  /** Throws what no other try can mend. */
+  #judge(error: unknown): void {
+    const told = toJobportError(error, 'settling')
+    if (!this.#steps.isHeld || told.code === 'LEASE_LOST') {
+      this.lease.lose()
+      throw this.#leaseLost(error)
     }
+    if (told.code !== 'UNAVAILABLE' && told.code !== 'UNCONFIRMED') throw told
+  }
+
+  #end(): void {
+    this.#isOver = true
+    for (const listener of this.#listeners.splice(0)) listener()
   }
 
   #step(outcome: Outcome): Promise<void> {

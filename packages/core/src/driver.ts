@@ -1,4 +1,5 @@
 import type { JobError, JobportError } from './errors.ts'
+import type { Lease } from './lease.ts'
 
 /**
  * A broker as core sees it. Implement this to write an adapter.
@@ -142,8 +143,8 @@ export interface Delivery {
   readonly stalled: boolean
   /** Set when the stored bytes are no readable job: `message` then holds what could be saved of it. */
   readonly invalid?: JobError
-  /** Fires when the job is no longer ours: its lease, channel or connection is gone. */
-  readonly lost: AbortSignal
+  /** Lost when the job is no longer ours: its lease in the store, channel or connection is gone. */
+  readonly lease: Lease
   /**
    * Resolves once the broker has confirmed it. Rejects with `LEASE_LOST` if the job is no longer ours; until then
    * the driver goes on trying through outages.

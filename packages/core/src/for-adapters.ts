@@ -2,4 +2,5 @@
 export type * from './driver.ts'
 export { coalesceWrites } from './coalesce.ts'
 export { decode, encode, ENVELOPE_VERSION, readMessage, unreadable } from './envelope.ts'
+export { Lease } from './lease.ts'
 export { JobportError, redact, toJobError, type ErrorCode, type JobError } from './errors.ts'

@@ -51,15 +51,16 @@ export class Run {
 
   /** Never rejects. */
   async execute(handler: Handler, policy: RunPolicy): Promise<Verdict> {
-    const { lost, message } = this.delivery
+    const { lease, message } = this.delivery
     const timeout = message.timeout ?? policy.timeout
     const timer =
       timeout === undefined ? undefined : setTimeout(() => this.abort(timedOut(timeout)), Math.min(timeout, MAX_TIMER))
-    // nobody takes it off again: the signal goes with the delivery
-    lost.addEventListener('abort', () => this.abort(leaseLost(this.job)))
+    lease.onLost(() => this.abort(leaseLost(this.job)))
     try {
-      const result = await this.#call(handler)
-      return completed(this.job, result)
+      const { signal } = this.#abort
+      signal.throwIfAborted()
+      const returned = handler(this.job, signal)
+      return completed(this.job, isThenable(returned) ? await this.#interruptible(returned) : returned)
     } catch (thrown) {
       return await this.#failed(toError(thrown), policy)
     } finally {
@@ -68,10 +69,10 @@ export class Run {
   }
 
   /** Settles as the handler does, or rejects as soon as the run is aborted; the handler's late end is ignored. */
-  #call(handler: Handler): Promise<unknown> {
+  #interruptible(running: PromiseLike<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject
-      Promise.resolve(handler(this.job, this.#abort.signal)).then(resolve, reject)
+      running.then(resolve, reject)
     })
   }
 
@@ -85,6 +86,10 @@ export class Run {
       attempt < attempts ? await waitOf(this.job, error, this.delivery.message.backoff, policy.backoff) : { wait: 0 }
     return { outcome: decide(error, attempt, attempts, wait), error, ...(trouble && { trouble }) }
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }
 
 function completed({ name, id }: Job, result: unknown): Verdict {

@@ -1,14 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type {
-  Consumer,
-  Delivery,
-  Driver,
-  Features,
-  Message,
-  Outcome,
-  PublishResult,
-  QueueAdmin,
-  ServerInfo,
+import {
+  Lease,
+  type Consumer,
+  type Delivery,
+  type Driver,
+  type Features,
+  type Message,
+  type Outcome,
+  type PublishResult,
+  type QueueAdmin,
+  type ServerInfo,
 } from '@jobport/core/driver'
 
 /** A driver whose deliveries the test writes, for the decisions that core makes about crashes, versions and silence. */
@@ -66,7 +67,7 @@ export class ScriptedDriver implements Driver {
       attempt: 1,
       crashes: 0,
       stalled: false,
-      lost: new AbortController().signal,
+      lease: new Lease(),
       settle: async (outcome) => void this.settled.push({ uid, outcome }),
       ...delivery,
     })

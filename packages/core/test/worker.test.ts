@@ -2,7 +2,7 @@ import { mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Broker, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
-import { ENVELOPE_VERSION } from '@jobport/core/driver'
+import { ENVELOPE_VERSION, Lease } from '@jobport/core/driver'
 import { ScriptedDriver } from './scripted-driver.ts'
 
 type AnyJobs = Record<string, unknown>
@@ -108,11 +108,11 @@ describe('worker, on scripted deliveries', () => {
 
   it('aborts the handler when the lease is lost, settles nothing, and says so', async () => {
     const aborted = Promise.withResolvers<unknown>()
-    const lost = new AbortController()
+    const lease = new Lease()
     await work((_job, signal) => new Promise(() => signal.addEventListener('abort', () => aborted.resolve(signal.reason))))
-    driver.deliver('taken', { lost: lost.signal })
+    driver.deliver('taken', { lease })
     await turn()
-    lost.abort()
+    lease.lose()
     expect(await aborted.promise).to.have.property('code', 'LEASE_LOST')
     await turn()
     expect(driver.settled).to.deep.equal([])

@@ -1,5 +1,5 @@
 import { copyOf, settling, tamper, type Saboteur } from './saboteur.ts'
-import type { Delivery, Json } from '@jobport/core/driver'
+import { Lease, type Delivery, type Json } from '@jobport/core/driver'
 
 /** Saboteurs that change what a worker receives. */
 export const delivering: readonly Saboteur[] = [
@@ -7,8 +7,7 @@ export const delivering: readonly Saboteur[] = [
     name: 'takes a job for lost while it runs',
     caughtBy: 'LIFE-22',
     touches: [1, 2, 3, 5, 6, 7, 8],
-    wrap: (driver) =>
-      tamper(driver, { deliver: (receive, delivery) => receive({ ...copyOf(delivery), lost: AbortSignal.timeout(10) }) }),
+    wrap: (driver) => tamper(driver, { deliver: (receive, delivery) => receive({ ...copyOf(delivery), lease: leaseOf(10) }) }),
   },
   {
     name: 'acknowledges before the handler',
@@ -95,3 +94,10 @@ export const delivering: readonly Saboteur[] = [
     },
   },
 ]
+
+/** Lost after `ms`, whatever happens. */
+function leaseOf(ms: number): Lease {
+  const lease = new Lease()
+  setTimeout(() => lease.lose(), ms).unref()
+  return lease
+}
