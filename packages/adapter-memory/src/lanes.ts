@@ -1,41 +1,78 @@
 import type { Entry } from './entry.ts'
 
 const PRIORITIES = 10
+/** Fewer places than that are not worth moving the rest for. */
+const TRIM = 1_024
 
 /** Waiting jobs: by priority, what was handed back before what arrived, each in order. */
 export class Lanes {
-  /** Two lanes a priority: handed back, arrived. A Map keeps its order and removes from the middle. */
-  readonly #lanes: readonly Map<string, Entry>[] = Array.from({ length: PRIORITIES * 2 }, () => new Map<string, Entry>())
-  /** Where taking has come to: a new iterator would walk over all that was taken before. */
-  readonly #heads: (Iterator<Entry> | undefined)[] = []
+  /** Two lanes a priority: handed back, arrived. */
+  readonly #lanes: readonly Lane[] = Array.from({ length: PRIORITIES * 2 }, () => new Lane())
+  /** Removed from the middle of a lane, and passed over when their turn comes. */
+  readonly #removed = new Set<Entry>()
+  #size = 0
 
   get size(): number {
-    return this.#lanes.reduce((sum, lane) => sum + lane.size, 0)
+    return this.#size
   }
 
   add(entry: Entry, { handedBack = false }: { readonly handedBack?: boolean } = {}): void {
     const priority = Math.min(entry.priority, PRIORITIES - 1)
-    this.#lanes[priority * 2 + (handedBack ? 0 : 1)]!.set(entry.uid, entry)
+    this.#lanes[priority * 2 + (handedBack ? 0 : 1)]!.add(entry)
+    this.#size++
   }
 
   take(): Entry | undefined {
+    if (this.#size === 0) return undefined
     for (let i = 0; i < this.#lanes.length; i++) {
-      const lane = this.#lanes[i]!
-      if (lane.size === 0) continue
-      let next = this.#heads[i]?.next()
-      if (!next || next.done) next = (this.#heads[i] = lane.values()).next()
-      const entry = next.value as Entry
-      lane.delete(entry.uid)
-      return entry
+      for (let entry = this.#lanes[i]!.take(); entry; entry = this.#lanes[i]!.take()) {
+        if (this.#removed.delete(entry)) continue
+        this.#size--
+        return entry
+      }
     }
     return undefined
   }
 
-  remove({ uid }: Entry): void {
-    for (const lane of this.#lanes) if (lane.delete(uid)) return
+  /** Of one that waits. */
+  remove(entry: Entry): void {
+    this.#removed.add(entry)
+    if (--this.#size > 0) return
+    for (const lane of this.#lanes) lane.clear()
+    this.#removed.clear()
   }
 
   *[Symbol.iterator](): Generator<Entry> {
-    for (const lane of this.#lanes) yield* lane.values()
+    for (const lane of this.#lanes) for (const entry of lane) if (!this.#removed.has(entry)) yield entry
+  }
+}
+
+class Lane {
+  #entries: (Entry | undefined)[] = []
+  /** Where taking has come to. */
+  #head = 0
+
+  add(entry: Entry): void {
+    this.#entries.push(entry)
+  }
+
+  take(): Entry | undefined {
+    if (this.#head === this.#entries.length) return undefined
+    const entry = this.#entries[this.#head]
+    this.#entries[this.#head++] = undefined
+    if (this.#head >= TRIM && this.#head * 2 >= this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head)
+      this.#head = 0
+    }
+    return entry
+  }
+
+  clear(): void {
+    this.#entries = []
+    this.#head = 0
+  }
+
+  *[Symbol.iterator](): Generator<Entry> {
+    for (let i = this.#head; i < this.#entries.length; i++) yield this.#entries[i]!
   }
 }

@@ -65,7 +65,7 @@ export class MemoryQueue {
   /** Removes a waiting or delayed job; an active one is not touched. */
   remove(entry: Entry): boolean {
     if (entry.state !== 'waiting' && entry.state !== 'delayed') return false
-    this.waiting.remove(entry)
+    if (entry.state === 'waiting') this.waiting.remove(entry)
     this.#wake(entry)
     this.#free(entry)
     return true
