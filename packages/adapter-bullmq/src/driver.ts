@@ -67,7 +67,7 @@ export class BullMQDriver implements Driver {
       const error = new JobportError('UNAVAILABLE', 'the broker is not connected')
       return messages.map(() => ({ status: 'rejected', error }))
     }
-    return publish(this.#store.queue(name), this.#store.ledger(name), messages, signal)
+    return publish(this.#store.queue(name).getBackend(), this.#store.ledger(name), messages, signal)
   }
 
   async consume(name: string, deliver: (delivery: Delivery) => void, { prefetch }: ConsumeOptions): Promise<Consumer> {

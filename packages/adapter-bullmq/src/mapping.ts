@@ -8,7 +8,7 @@ import {
   type JobError,
   type Message,
 } from '@jobport/core/driver'
-import type { Job, JobsOptions } from 'bullmq'
+import type { Job, JobJson, JobsOptions } from 'bullmq'
 import type { Raw } from './ledger.ts'
 
 /** What of a {@link Message} BullMQ has no option for. It keeps keys that it does not know, so `data` stays the user's. */
@@ -21,7 +21,7 @@ interface Extras {
 }
 
 /** A job's options as we write them. */
-export type NativeOptions = Omit<JobsOptions, 'backoff'> & {
+type NativeOptions = Omit<JobsOptions, 'backoff'> & {
   backoff?: Backoff
   headers?: Readonly<Record<string, string>>
   jobport?: Extras
@@ -33,43 +33,43 @@ export interface Reading {
   readonly invalid?: JobError
 }
 
-/** How BullMQ stores a message. Its delay counts from its timestamp. */
-export function toOptions(message: Message, now: number): NativeOptions {
-  const {
-    version,
-    id,
-    uid,
-    name: _,
-    data: __,
-    headers,
-    addedAt,
-    attempts,
-    backoff,
-    timeout,
-    delay = 0,
-    priority,
-    dedup,
-    ...unknown
-  } = message
+/** What BullMQ has a place for. Fields that we do not know travel along. */
+const PLACED: ReadonlySet<string> = new Set([
+  'id',
+  'uid',
+  'name',
+  'data',
+  'headers',
+  'addedAt',
+  'attempts',
+  'backoff',
+  'delay',
+  'priority',
+  'dedup',
+] satisfies (keyof Message)[])
+
+/** A message as a job that BullMQ's backends store. Its delay counts from its timestamp. */
+export function toJson(message: Message, now: number): JobJson {
+  const { id, uid, name, data, headers, addedAt, attempts, backoff, delay = 0, priority, dedup } = message
   const timestamp = delay > 0 ? now : addedAt
-  return {
-    ...(hasGivenId(message) && { deduplication: { id } }),
-    jobId: uid,
-    timestamp,
-    attempts,
-    ...(backoff && { backoff }),
-    ...(delay > 0 && { delay: Math.ceil(delay) }),
-    ...(priority && { priority }),
-    ...(Object.keys(headers).length > 0 && { headers }),
-    jobport: {
-      ...unknown,
-      version,
-      ...(timestamp !== addedAt && { addedAt }),
-      ...(timeout !== undefined && { timeout }),
-      ...(dedup && { dedup }),
-    },
+  const extras: Record<string, unknown> = {}
+  for (const [field, value] of Object.entries(message)) if (!PLACED.has(field)) extras[field] = value
+  if (timestamp !== addedAt) extras['addedAt'] = addedAt
+  if (dedup) extras['dedup'] = dedup
+  const opts: NativeOptions = { attempts, jobport: extras as unknown as Extras }
+  if (backoff) opts.backoff = backoff
+  if (delay > 0) opts.delay = Math.ceil(delay)
+  if (priority) opts.priority = priority
+  if (Object.keys(headers).length > 0) opts.headers = headers
+  const json: JobJson = { ...NEW, id: uid, name, data: JSON.stringify(data), opts: opts as JobsOptions, timestamp }
+  if (hasGivenId(message)) {
+    opts.deduplication = { id }
+    json.deduplicationId = id
   }
+  return json
 }
+
+const NEW = { progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: 'null' }
 
 /** Reads our jobs, and those of plain BullMQ producers: their id is their `deduplication.id`, else BullMQ's job id. */
 export function fromJob(job: Job): Reading {

@@ -20,6 +20,7 @@ export class RedisStore implements Store {
   readonly #settings: Settings
   readonly #target: RedisTarget
   readonly #queues = new Map<string, NativeQueue>()
+  readonly #ledgers = new Map<string, Ledger>()
   #listener: DriverListener | undefined
   #producer: Client | undefined
   #workers: Client | undefined
@@ -75,7 +76,9 @@ export class RedisStore implements Store {
   }
 
   ledger(name: string): Ledger {
-    return this.#ledger(this.#connected(), name)
+    let ledger = this.#ledgers.get(name)
+    if (!ledger) this.#ledgers.set(name, (ledger = this.#ledger(this.#connected(), name)))
+    return ledger
   }
 
   subscribe(name: string, attend: Attend, concurrency: number): Subscription {
