@@ -20,6 +20,8 @@ interface Extras {
   readonly dedup?: { readonly ttl: number }
 }
 
+type Growing = { -readonly [Field in keyof Extras]: Extras[Field] } & Record<string, unknown>
+
 /** A job's options as we write them. */
 type NativeOptions = Omit<JobsOptions, 'backoff'> & {
   backoff?: Backoff
@@ -33,8 +35,11 @@ export interface Reading {
   readonly invalid?: JobError
 }
 
-/** What BullMQ has a place for. Fields that we do not know travel along. */
+const NEW = { progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: 'null' }
+
+/** What is written by name; fields that we do not know travel along. */
 const PLACED: ReadonlySet<string> = new Set([
+  'version',
   'id',
   'uid',
   'name',
@@ -50,26 +55,24 @@ const PLACED: ReadonlySet<string> = new Set([
 
 /** A message as a job that BullMQ's backends store. Its delay counts from its timestamp. */
 export function toJson(message: Message, now: number): JobJson {
-  const { id, uid, name, data, headers, addedAt, attempts, backoff, delay = 0, priority, dedup } = message
+  const { version, id, uid, name, data, headers, addedAt, attempts, backoff, delay = 0, priority, dedup } = message
   const timestamp = delay > 0 ? now : addedAt
-  const extras: Record<string, unknown> = {}
-  for (const [field, value] of Object.entries(message)) if (!PLACED.has(field)) extras[field] = value
-  if (timestamp !== addedAt) extras['addedAt'] = addedAt
-  if (dedup) extras['dedup'] = dedup
-  const opts: NativeOptions = { attempts, jobport: extras as unknown as Extras }
+  const extras: Growing = { version }
+  for (const field of Object.keys(message)) if (!PLACED.has(field)) extras[field] = message[field as keyof Message]
+  if (timestamp !== addedAt) extras.addedAt = addedAt
+  if (dedup) extras.dedup = dedup
+  const opts: NativeOptions = { attempts, jobport: extras }
   if (backoff) opts.backoff = backoff
   if (delay > 0) opts.delay = Math.ceil(delay)
   if (priority) opts.priority = priority
   if (Object.keys(headers).length > 0) opts.headers = headers
-  const json: JobJson = { ...NEW, id: uid, name, data: JSON.stringify(data), opts: opts as JobsOptions, timestamp }
+  const json: JobJson = { ...NEW, id: uid, name, data: JSON.stringify(data), opts, timestamp }
   if (hasGivenId(message)) {
     opts.deduplication = { id }
     json.deduplicationId = id
   }
   return json
 }
-
-const NEW = { progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: 'null' }
 
 /** Reads our jobs, and those of plain BullMQ producers: their id is their `deduplication.id`, else BullMQ's job id. */
 export function fromJob(job: Job): Reading {
