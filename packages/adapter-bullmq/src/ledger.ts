@@ -28,7 +28,7 @@ export interface Raw {
 }
 
 /** A worker's hold on a job. */
-export interface Lease {
+export interface LeaseKey {
   readonly uid: string
   readonly token: string
 }
@@ -48,9 +48,9 @@ export interface Ledger {
   /** Frees `id` if `holder`, which BullMQ names as its holder, is in truth over. Answers whether it is free now. */
   free(id: string, holder: string): Promise<boolean>
   /** Just before a lease ends: sets the note and the dedup window, if it is still held, ahead of what the worker does next. */
-  note(lease: Lease, note: Note | undefined, window: Window | undefined): Promise<void>
+  note(lease: LeaseKey, note: Note | undefined, window: Window | undefined): Promise<void>
   /** At a further delivery: takes the id back, unless another job holds it now, and reads the note. */
-  recall(lease: Lease, id: string | undefined): Promise<Note>
+  recall(lease: LeaseKey, id: string | undefined): Promise<Note>
   look(uids: readonly string[]): Promise<Look[]>
   /** The record that is active under `token`. */
   salvage(token: string): Promise<Raw | undefined>

@@ -1,6 +1,6 @@
 import { readNote, type Note } from './note.ts'
 import * as sql from './postgres-sql.ts'
-import type { Lease, Ledger, Look, Raw, State, Window } from './ledger.ts'
+import type { LeaseKey, Ledger, Look, Raw, State, Window } from './ledger.ts'
 import type { JobState } from '@jobport/core/driver'
 import type { Pool, PoolClient, QueryResultRow } from 'pg'
 
@@ -52,12 +52,12 @@ export class PostgresLedger implements Ledger {
     return row?.free === true
   }
 
-  async note({ uid, token }: Lease, note: Note | undefined, window: Window | undefined): Promise<void> {
+  async note({ uid, token }: LeaseKey, note: Note | undefined, window: Window | undefined): Promise<void> {
     const end = Date.now() + Math.ceil(window?.left ?? 0)
     await this.#query(sql.NOTE, uid, token, note ? JSON.stringify(note) : null, window?.id ?? null, end)
   }
 
-  async recall({ uid, token }: Lease, id: string | undefined): Promise<Note> {
+  async recall({ uid, token }: LeaseKey, id: string | undefined): Promise<Note> {
     return this.#transaction(async (query) => {
       if (id !== undefined) await query(sql.LOCK_ID, id)
       const [row] = await query<{ note: unknown }>(sql.RECALL, uid, token, id ?? null, Date.now())

@@ -1,6 +1,6 @@
 import { readNote, type Note } from './note.ts'
 import { SCRIPTS, type ScriptName } from './redis-scripts.ts'
-import type { Lease, Ledger, Look, Raw, State, Window } from './ledger.ts'
+import type { LeaseKey, Ledger, Look, Raw, State, Window } from './ledger.ts'
 import type { JobState } from '@jobport/core/driver'
 import type { Cluster, Redis } from 'ioredis'
 
@@ -35,7 +35,7 @@ export class RedisLedger implements Ledger {
   }
 
   /** A connection keeps the order of its commands, so there is nothing to wait for. */
-  async note({ uid, token }: Lease, note: Note | undefined, window: Window | undefined): Promise<void> {
+  async note({ uid, token }: LeaseKey, note: Note | undefined, window: Window | undefined): Promise<void> {
     const written = this.#run(
       'note',
       uid,
@@ -47,7 +47,7 @@ export class RedisLedger implements Ledger {
     written.catch(this.#onError)
   }
 
-  async recall({ uid, token }: Lease, id: string | undefined): Promise<Note> {
+  async recall({ uid, token }: LeaseKey, id: string | undefined): Promise<Note> {
     return readNote(await this.#run('recall', uid, token, id ?? ''))
   }
 
