@@ -37,7 +37,7 @@ export function toJobportError(error: unknown, where: string): JobportError {
   return new JobportError(codeOf(error), `${where}: ${message}`, { cause: error })
 }
 
-/** 404: there is no such queue or exchange. */
+/** A `cause` may be absent. 404: there is no such queue or exchange. */
 export function isMissing(error: unknown): boolean {
   return replyCode(error) === 404
 }
@@ -58,6 +58,6 @@ function codeOf(error: unknown): ErrorCode {
 }
 
 function replyCode(error: unknown): number | undefined {
-  const { code } = error as { code?: unknown }
+  const code = (error as { code?: unknown } | undefined)?.code
   return typeof code === 'number' ? code : undefined
 }

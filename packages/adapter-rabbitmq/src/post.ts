@@ -70,7 +70,7 @@ export class Post {
 
 function unrouted(error: JobportError): Sent {
   const { cause } = error
-  return cause !== undefined && isMissing(cause) ? { status: 'returned' } : { status: 'rejected', error }
+  return isMissing(cause) ? { status: 'returned' } : { status: 'rejected', error }
 }
 
 function confirmed(sent: Sent): void {

@@ -111,6 +111,22 @@ describe('RabbitMQ in trouble', function () {
     expect(inspect(error, { depth: 9, showHidden: true })).not.to.contain(CANARY)
   })
 
+  it('is said not to have answered, when it is frozen while a queue is declared', async () => {
+    const broker = trial.broker()
+    await broker.connect()
+    await server.pause()
+    try {
+      const error = await broker
+        .queue(trial.name)
+        .add('a', 1, { deadline: 12_000 })
+        .catch((thrown: JobportError) => thrown)
+      expect(error).to.have.property('code', 'UNAVAILABLE')
+      expect(error).to.have.property('message').that.includes('no answer within')
+    } finally {
+      await server.resume()
+    }
+  })
+
   it('ends every add by its deadline while it takes no messages', async () => {
     await using full = await openBroker('rabbitmq', { own: true, settings: { 'disk_free_limit.absolute': '900TB' } })
     const blocked = new Trial(full.url)
