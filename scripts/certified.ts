@@ -39,8 +39,8 @@ export const CERTIFIED: readonly Certified[] = [
     stem: 'bullmq-postgresql',
     url: 'postgres://127.0.0.1:5432/features',
     own: 'postgres',
-    // with half a second of latency, 1,500 would leave a renewal an eighth of a second
-    options: 'lockDuration=2000&stalledInterval=500',
+    // with half a second of latency a renewal takes up to one and a half seconds, and its connection two to be made anew
+    options: 'lockDuration=3000&stalledInterval=500',
     tortureOptions: 'lockDuration=2000&stalledInterval=500',
     level: 'resilience',
   },
