@@ -1,6 +1,6 @@
 import { JobportError, type Message, type PublishResult } from '@jobport/core/driver'
 import { claimOf } from './lease.ts'
-import { hasGivenId, toWire, type Origin, type Travel } from './mapping.ts'
+import { hasGivenId, toWire, type Origin } from './mapping.ts'
 import { STRIDE, type Pace } from './pace.ts'
 import type { LedgerApi } from './ledger/api.ts'
 import type { Ledgers } from './ledgers.ts'
@@ -41,16 +41,12 @@ async function addAll(
 ): Promise<PublishResult[]> {
   const adding: Promise<PublishResult[]>[] = []
   const inOrder = orderly((message) => add(via, queue, message, signal))
-  const areDistinct = new Set(messages.map(({ id }) => id)).size === messages.length
   for (let from = 0; from < messages.length; from += STRIDE) {
     const some = messages.slice(from, from + STRIDE)
     const turn = via.pace.enter(some.length)
     if (turn) await turn
-    const together = areDistinct && some.every(({ delay }) => delay === undefined)
-    const recorded = some.filter((message) => isRecorded(via, message)).length
-    if (together && recorded === 0) adding.push(via.post.sendAll(queue, some.map(plain), signal))
-    else if (together && recorded === some.length) adding.push(addAllRecorded(via, queue, some, signal))
-    else adding.push(Promise.all(some.map(inOrder)))
+    const isDirect = some.every((message) => message.delay === undefined && !isRecorded(via, message))
+    adding.push(isDirect ? via.post.sendAll(queue, some.map(plain), signal) : Promise.all(some.map(inOrder)))
   }
   return (await Promise.all(adding)).flat()
 }
@@ -88,55 +84,15 @@ async function addRecorded(
   message: Message,
   signal: AbortSignal,
 ): Promise<PublishResult> {
-  try {
-    const ledger = await ledgers.of(queue)
-    const refused = await refusalOf(ledger, message, signal)
-    return refused ?? asResult(await record({ post, ledger }, queue, message, { signal }))
-  } catch (error) {
-    return notPublished(error as Error)
-  }
-}
-
-/** The same for several of different ids without a delay. Never rejects. */
-async function addAllRecorded(
-  { post, ledgers }: Publishing,
-  queue: string,
-  messages: readonly Message[],
-  signal: AbortSignal,
-): Promise<PublishResult[]> {
   let ledger: LedgerApi
   try {
     ledger = await ledgers.of(queue)
+    const holder = hasGivenId(message) ? await ledger.taken(message.id, { signal }) : undefined
+    if (holder !== undefined && holder !== message.uid) return { status: 'duplicate', uid: holder }
   } catch (error) {
-    return messages.map(() => notPublished(error as Error))
+    return { status: 'rejected', error: unavailable(error as Error) }
   }
-  const refused = await Promise.all(messages.map((message) => refusalOf(ledger, message, signal)))
-  const free = messages.filter((_, i) => !refused[i])
-  const travel = travelOf(ledger)
-  const wires = free.map((message) => toWire(message, travel))
-  const sent = await post.sendAll(queue, wires, signal)
-  const recorded = await Promise.all(
-    free.map(async (message, i) => {
-      const { copy } = wires[i]!
-      return sent[i]!.status === 'added' ? asResult(await claim(ledger, message, { copy, travel }, signal)) : sent[i]!
-    }),
-  )
-  const answers = recorded.values()
-  return refused.map((refusal) => refusal ?? answers.next().value!)
-}
-
-/** What is to be said of a job whose id is taken, or that could not be asked about. Never rejects. */
-async function refusalOf(ledger: LedgerApi, message: Message, signal: AbortSignal): Promise<PublishResult | undefined> {
-  if (!hasGivenId(message)) return undefined
-  try {
-    const holder = await ledger.taken(message.id, { signal })
-    return holder === undefined || holder === message.uid ? undefined : { status: 'duplicate', uid: holder }
-  } catch (error) {
-    return notPublished(error as Error)
-  }
-}
-
-function asResult(result: PublishResult | 'missing'): PublishResult {
+  const result = await record({ post, ledger }, queue, message, { signal })
   return result === 'missing' ? { status: 'rejected', error: new JobportError('REJECTED', 'the ledger refused it') } : result
 }
 
@@ -147,25 +103,19 @@ export async function record(
   message: Message,
   { signal, from }: { readonly signal?: AbortSignal; readonly from?: Origin },
 ): Promise<PublishResult | 'missing'> {
-  const travel = travelOf(ledger, from)
+  const travel = {
+    attempt: 1,
+    crashes: 0,
+    ledger: { epoch: ledger.epoch, seen: ledger.seen, first: true, ...(from && { from }) },
+  }
   const wire = toWire(message, travel)
   const sent = await post.send(queue, wire, message.delay ?? 0, signal)
-  return sent.status === 'added' ? claim(ledger, message, { copy: wire.copy, travel }, signal) : sent
-}
-
-function travelOf({ epoch, seen }: LedgerApi, from?: Origin): Travel {
-  return { attempt: 1, crashes: 0, ledger: { epoch, seen, first: true, ...(from && { from }) } }
-}
-
-/** Of a job whose message is there. Never rejects. */
-async function claim(
-  ledger: LedgerApi,
-  message: Message,
-  { copy, travel }: { readonly copy: string; readonly travel: Travel },
-  signal: AbortSignal | undefined,
-): Promise<PublishResult | 'missing'> {
+  if (sent.status !== 'added') return sent
   try {
-    const answer = await ledger.append({ type: 'claim', ...claimOf({ message, copy, travel }) }, signal ? { signal } : {})
+    const answer = await ledger.append(
+      { type: 'claim', ...claimOf({ message, copy: wire.copy, travel }) },
+      signal ? { signal } : {},
+    )
     if (answer.status === 'missing') return 'missing'
     return answer.status === 'duplicate' ? { status: 'duplicate', uid: answer.uid } : { status: 'added' }
   } catch (error) {
@@ -174,12 +124,9 @@ async function claim(
 }
 
 /** Nothing was published yet, whatever became of the question. */
-function notPublished(error: Error): PublishResult {
-  if (error instanceof JobportError && error.code !== 'UNCONFIRMED') return { status: 'rejected', error }
-  return {
-    status: 'rejected',
-    error: new JobportError('UNAVAILABLE', `the ledger did not answer: ${error.message}`, { cause: error }),
-  }
+function unavailable(error: Error): JobportError {
+  if (error instanceof JobportError && error.code !== 'UNCONFIRMED') return error
+  return new JobportError('UNAVAILABLE', `the ledger did not answer: ${error.message}`, { cause: error })
 }
 
 function neverSent(signal: AbortSignal): PublishResult {
