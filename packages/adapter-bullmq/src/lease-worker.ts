@@ -113,10 +113,9 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
 
   /** From here on the lease is renewed: the job still waits until the other slots have been served, a round trip each. */
   protected override async nextJobFromJobData(json?: JobJson, id?: string, token?: string): Promise<NativeJob> {
-    const job = json && !json.repeatJobKey ? this.createJob(json, id!) : await super.nextJobFromJobData(json, id, token)
+    const job = await super.nextJobFromJobData(json, id, token)
     // BullMQ's type does not say that there may be none
     if ((job as NativeJob | undefined) !== undefined) {
-      job.token = token!
       this.#leases.set(job.id!, job)
       this.#renew(job)
     }
