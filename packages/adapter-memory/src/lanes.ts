@@ -37,8 +37,9 @@ export class Lanes {
   /** Of one that waits. */
   remove(entry: Entry): void {
     this.#removed.add(entry)
-    if (--this.#size > 0) return
-    for (const lane of this.#lanes) lane.clear()
+    this.#size--
+    if (this.#removed.size < TRIM || this.#removed.size < this.#size) return
+    for (const lane of this.#lanes) lane.drop(this.#removed)
     this.#removed.clear()
   }
 
@@ -67,8 +68,8 @@ class Lane {
     return entry
   }
 
-  clear(): void {
-    this.#entries = []
+  drop(removed: ReadonlySet<Entry>): void {
+    this.#entries = [...this].filter((entry) => !removed.has(entry))
     this.#head = 0
   }
 

@@ -47,6 +47,27 @@ describe('memory adapter', () => {
     })
   })
 
+  it('keeps count and order of what waits while most of it is removed', async () => {
+    const driver = await raw()
+    const ids = Array.from({ length: 5_000 }, (_, i) => `job-${i}`)
+    await driver.publish(
+      'q',
+      ids.map((id) => message(id)),
+    )
+    const kept = ids.filter((_, i) => i % 100 === 7)
+    for (const id of ids) if (!kept.includes(id)) expect(await driver.admin('q').remove(id, 'live')).to.equal(true)
+    expect(await driver.admin('q').counts()).to.deep.equal({ ...EMPTY, waiting: kept.length })
+    const { next } = await consumed(driver)
+    const ran: string[] = []
+    for (const _ of kept) {
+      const delivery = await next()
+      ran.push(delivery.message.id)
+      await delivery.settle({ type: 'complete', result: null })
+    }
+    expect(ran).to.deep.equal(kept)
+    expect(await driver.admin('q').counts()).to.deep.equal(EMPTY)
+  })
+
   describe('close', () => {
     it('hands what is unsettled to another driver as it was, and takes no settlement of it any more', async () => {
       const store = randomUUID()
