@@ -141,7 +141,7 @@ export class Leasing {
 /** What the ledger is to know of a job. */
 export function claimOf({ message, copy, travel }: Pick<Reading, 'message' | 'copy' | 'travel'>): Omit<Claim, 'type'> {
   const { id, uid, addedAt, dedup, delay } = message
-  const { seen = 0, from } = travel.ledger ?? {}
+  const { from, ledger: { seen } = { seen: 0 } } = travel
   const body = JSON.stringify(message)
   return {
     id,

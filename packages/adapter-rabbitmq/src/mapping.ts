@@ -9,8 +9,9 @@ import {
   type JobError,
   type Message,
 } from '@jobport/core/driver'
-import { appOf, isOurs, isUsual, policyOf, readPolicy } from './policy.ts'
-import { copyIn, type Wire } from './wire.ts'
+import { appIdOf, isOurs, markIn, versionIn, type Mark } from './app-id.ts'
+import { isUsual, policyOf, readPolicy } from './policy.ts'
+import { type Wire } from './wire.ts'
 import type { Message as NativeMessage, Options } from 'amqplib'
 
 /** A job that another client put here without an id gets one, which the copy for its next run keeps. */
@@ -21,9 +22,11 @@ const MOST_HEADERS = 60_000
 const ESCAPE = 'jobport-h-'
 const OWN = /^jobport(-|$)/
 /** What is written anew on every copy. */
-const MARK = /^jobport-(copy|attempt|crashes|epoch|seen|first|from|reason|error|dead-at|letter)$/
+const MARK = /^jobport-(from|reason|error|dead-at|letter)$/
 const DECODER = new TextDecoder('utf-8', { fatal: true })
 const NAME = /^[a-z0-9-]{1,64}$/
+/** Of a message without a mark. */
+const FIRST: Partial<Mark> & Travel = { attempt: 1, crashes: 0 }
 
 /** The dead letter that a life was redriven from. */
 export interface Origin {
@@ -37,13 +40,9 @@ const POOL = Buffer.alloc(TOKEN * 512)
 let drawn = POOL.length
 
 /** What travels with a message beside the job. */
-export interface Travel {
-  /** The run that this message is for. */
-  readonly attempt: number
-  /** Crashes of runs whose messages are gone. */
-  readonly crashes: number
-  /** Of a job that the ledger knows. */
-  readonly ledger?: { readonly epoch: string; readonly seen: number; readonly first: boolean; readonly from?: Origin }
+export interface Travel extends Omit<Mark, 'copy'> {
+  /** Of a job that was redriven. */
+  readonly from?: Origin
 }
 
 /** Why a job is dead; on messages in the dead letters. */
@@ -73,19 +72,20 @@ export function hasGivenId({ id, uid }: Message): boolean {
 }
 
 /**
- * How a job that is added looks on the wire: its data is the body, its name the type, its uid the message id. What says
- * no more than its absence does is left out.
+ * How a job that is added looks on the wire: its data is the body, its name the type, its uid the message id, its id the
+ * correlation id. What says no more than its absence does is left out.
  */
 export function toWire(message: Message, travel: Travel): Wire {
   const { uid, name, data, headers, addedAt, priority = 0 } = message
   const copy = travel.ledger ? newToken() : uid
   const native: Record<string, unknown> = escaped(headers)
   if (!isUsual(message)) native['jobport'] = policyOf(message)
-  mark(native, uid, copy, travel)
+  if (travel.from) native['jobport-from'] = JSON.stringify(travel.from)
   const properties: Options.Publish = {
     messageId: uid,
+    ...(hasGivenId(message) && { correlationId: message.id }),
     type: name,
-    appId: appOf(message),
+    appId: appIdOf(message.version, travel.ledger && { copy, ...travel }),
     contentType: 'application/json',
     timestamp: Math.floor(addedAt / 1_000),
     priority: HIGHEST_PRIORITY - priority,
@@ -103,17 +103,17 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
   const kept = Object.entries((properties.headers ?? {}) as Record<string, unknown>).filter(
     ([name]) => !name.startsWith('x-') && !MARK.test(name),
   )
-  const { uid } = message
+  const { type, priority, timestamp, contentType, appId } = properties as Options.Publish
   const headers: Record<string, unknown> = {
-    ...(!isOurs(properties.appId) && { jobport: policyOf(message) }),
+    ...(!isOurs(appId) && { jobport: policyOf(message) }),
     ...Object.fromEntries(kept),
+    ...(travel.from && { 'jobport-from': JSON.stringify(travel.from) }),
     ...(dead && { 'jobport-reason': dead.reason, 'jobport-dead-at': dead.at, 'jobport-letter': dead.letter }),
   }
-  mark(headers, uid, copy, travel)
   if (dead) headers['jobport-error'] = JSON.stringify(fitting(dead.error, MOST_HEADERS - JSON.stringify(headers).length))
-  const { type, priority, timestamp, contentType, appId } = properties as Options.Publish
+  const id = isOurs(appId) ? (properties.correlationId as unknown) : hasGivenId(message) ? message.id : undefined
   const own = {
-    ...(appId !== undefined && { appId }),
+    ...(typeof id === 'string' && { correlationId: id }),
     ...(type !== undefined && { type }),
     ...(priority !== undefined && { priority }),
     ...(timestamp !== undefined && { timestamp }),
@@ -123,7 +123,8 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
     copy,
     properties: {
       ...own,
-      messageId: uid,
+      messageId: message.uid,
+      appId: appIdOf(isOurs(appId) ? versionIn(appId) : message.version, { copy, ...travel }),
       ...(contentType !== undefined && { contentType }),
       headers,
       mandatory: true,
@@ -141,31 +142,20 @@ export function newToken(): string {
   return POOL.toString('base64url', drawn, (drawn += TOKEN))
 }
 
-/** Without a copy's name it is the first of its life, without an attempt for the first run. */
-function mark(headers: Record<string, unknown>, uid: string, copy: string, { attempt, crashes, ledger }: Travel): void {
-  if (copy !== uid) headers['jobport-copy'] = copy
-  if (attempt > 1) headers['jobport-attempt'] = attempt
-  if (crashes > 0) headers['jobport-crashes'] = crashes
-  if (!ledger) return
-  headers['jobport-epoch'] = ledger.epoch
-  headers['jobport-seen'] = ledger.seen
-  if (ledger.first) headers['jobport-first'] = true
-  if (ledger.from) headers['jobport-from'] = JSON.stringify(ledger.from)
-}
-
 /** Reads our messages, and those of plain AMQP producers: JSON with a type, and a message id if it is to have one. */
 export function fromWire({ content, properties }: NativeMessage): Reading {
   const headers = (properties.headers ?? {}) as Record<string, unknown>
   const given = properties.messageId as unknown
   const anonymous = typeof given !== 'string' || given === ''
   const uid = anonymous ? `${ANONYMOUS}${newToken()}` : given
-  const rest = { copy: copyIn(properties) ?? uid, anonymous, travel: readTravel(headers), ...readDead(headers) }
+  const { copy = uid, ...travel } = markIn(properties.appId) ?? FIRST
+  const rest = { copy, anonymous, travel: { ...travel, ...readFrom(headers['jobport-from']) }, ...readDead(headers) }
   try {
     const written = readPolicy(properties, uid)
     const policy = written ?? {}
     const priority = written ? HIGHEST_PRIORITY - Number(properties.priority ?? HIGHEST_PRIORITY) : 0
     policy['version'] ??= ENVELOPE_VERSION
-    policy['id'] ??= uid
+    policy['id'] ??= (isOurs(properties.appId) ? (properties.correlationId as unknown) : undefined) ?? uid
     policy['addedAt'] ??= typeof properties.timestamp === 'number' ? properties.timestamp * 1_000 : Date.now()
     policy['uid'] = uid
     policy['name'] = properties.type
@@ -200,23 +190,11 @@ function unread(uid: string, name: unknown, content: Buffer, error: Error): Pick
   return { message: typeof name === 'string' && name !== '' ? { ...message, name } : message, invalid: toJobError(invalid) }
 }
 
-function readTravel(headers: Record<string, unknown>): Travel {
-  const { 'jobport-epoch': epoch, 'jobport-seen': seen } = headers
-  const from = readFrom(headers['jobport-from'])
-  return {
-    attempt: Math.max(1, whole(headers['jobport-attempt'], 1)),
-    crashes: whole(headers['jobport-crashes'], 0),
-    ...(typeof epoch === 'string' && {
-      ledger: { epoch, seen: whole(seen, 0), first: headers['jobport-first'] === true, ...(from && { from }) },
-    }),
-  }
-}
-
-function readFrom(text: unknown): Origin | undefined {
+function readFrom(text: unknown): { from: Origin } | undefined {
   if (typeof text !== 'string') return undefined
   try {
     const { uid, letter } = JSON.parse(text) as Record<string, unknown>
-    return typeof uid === 'string' && typeof letter === 'string' ? { uid, letter } : undefined
+    return typeof uid === 'string' && typeof letter === 'string' ? { from: { uid, letter } } : undefined
   } catch {
     return undefined
   }

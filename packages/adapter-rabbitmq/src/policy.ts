@@ -1,8 +1,6 @@
+import { isOurs, versionIn } from './app-id.ts'
 import type { Message } from '@jobport/core/driver'
 import type { MessageProperties } from 'amqplib'
-
-/** An `app_id` of ours; the envelope's version follows. */
-const APP = 'jobport/'
 
 const USUAL: ReadonlySet<string> = new Set([
   'version',
@@ -16,34 +14,22 @@ const USUAL: ReadonlySet<string> = new Set([
   'priority',
 ] satisfies (keyof Message)[])
 
-export function appOf({ version }: Message): string {
-  return `${APP}${version}`
-}
-
 /** What neither the body nor the properties of a message say, as JSON; fields that we do not know too. */
-export function policyOf({ id, uid, name: _, data: __, headers: ___, priority: ____, ...others }: Message): string {
-  return JSON.stringify({ ...(id !== uid && { id }), ...others })
+export function policyOf({ id: _, uid: __, name: ___, data: ____, headers: _____, priority: ______, ...others }: Message): string {
+  return JSON.stringify(others)
 }
 
-/**
- * Whether all of it is as usual: then the `app_id` and the uid tell it as well, and no policy need be written. A table of
- * headers costs client and broker more than all the rest of a small message.
- */
+/** Whether all of it is as usual: then the properties and the uid tell it as well, and no policy need be written. */
 export function isUsual(message: Message): boolean {
-  const { id, uid, addedAt, attempts } = message
-  return id === uid && attempts === 1 && addedAt === timeIn(uid) && Object.keys(message).every((field) => USUAL.has(field))
+  const { uid, addedAt, attempts } = message
+  return attempts === 1 && addedAt === timeIn(uid) && Object.keys(message).every((field) => USUAL.has(field))
 }
 
 /** `undefined`: the message is of another client. Throws if it is no JSON. */
 export function readPolicy({ headers, appId }: MessageProperties, uid: string): Record<string, unknown> | undefined {
   const written = headers?.['jobport'] as unknown
   if (typeof written === 'string') return JSON.parse(written) as Record<string, unknown>
-  return isOurs(appId) ? { version: Number(appId.slice(APP.length)), addedAt: timeIn(uid) } : undefined
-}
-
-/** Whether there is a policy of ours although none is written. */
-export function isOurs(appId: unknown): appId is string {
-  return typeof appId === 'string' && appId.startsWith(APP)
+  return isOurs(appId) ? { version: Number(versionIn(appId)), addedAt: timeIn(uid) } : undefined
 }
 
 /** Epoch ms of a UUID of version 7. */

@@ -106,7 +106,8 @@ export async function record(
   const travel = {
     attempt: 1,
     crashes: 0,
-    ledger: { epoch: ledger.epoch, seen: ledger.seen, first: true, ...(from && { from }) },
+    ledger: { epoch: ledger.epoch, seen: ledger.seen, first: true },
+    ...(from && { from }),
   }
   const wire = toWire(message, travel)
   const sent = await post.send(queue, wire, message.delay ?? 0, signal)

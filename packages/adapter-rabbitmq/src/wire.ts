@@ -1,3 +1,4 @@
+import { markIn } from './app-id.ts'
 import type { Options } from 'amqplib'
 
 /** A message as it goes to the broker. */
@@ -10,8 +11,8 @@ export interface Wire {
 }
 
 /** What {@link Wire.copy} was. */
-export function copyIn({ headers, messageId }: { readonly headers?: unknown; readonly messageId?: unknown }): string | undefined {
-  const mark = (headers as Record<string, unknown> | undefined)?.['jobport-copy']
-  if (typeof mark === 'string') return mark
+export function copyIn({ appId, messageId }: { readonly appId?: unknown; readonly messageId?: unknown }): string | undefined {
+  const mark = markIn(appId)
+  if (mark) return mark.copy
   return typeof messageId === 'string' && messageId !== '' ? messageId : undefined
 }

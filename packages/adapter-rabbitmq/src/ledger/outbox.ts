@@ -6,7 +6,7 @@ import { encodeBatch } from './wire.ts'
 const MOST_ENTRIES = 200
 const MOST_BYTES = 100_000
 /** Messages sent and not read back: what comes meanwhile shares the next one. */
-const WINDOW = 8
+const WINDOW = 4
 /** Entries that wait to be sent. */
 const MOST_WAITING = 20_000
 

@@ -42,13 +42,13 @@ export const rules: Rules = {
     if (!life) return { status: 'gone', fate: gone(state, uid) }
     if (life.run === run) return { status: 'started', life, stalled: life.stalled }
     if (life.copy !== copy) {
-      if (!life.burned.includes(copy)) state.set({ ...life, burned: [...life.burned, copy] })
+      if (!life.burned.includes(copy)) state.set({ ...life, burned: [...life.burned, copy] }, life)
       return { status: 'burned' }
     }
     if (life.run !== undefined && (tok < life.tok || over !== life.run)) return { status: 'busy', run: life.run, tok: life.tok }
     const stalled = life.run !== undefined
     const started = { ...life, run, tok, stalled, crashes: life.crashes + (stalled ? 1 : 0) }
-    state.set(started)
+    state.set(started, life)
     return { status: 'started', life: started, stalled }
   },
 
@@ -56,7 +56,7 @@ export const rules: Rules = {
     const life = owned(state, uid, run)
     if (!life) return state.finished.get(uid)?.run === run ? OK : REFUSED
     state.free(life, { window: 'stays' })
-    state.finish({ kind: 'finished', uid, why: 'ended', at: number, run })
+    state.remember({ kind: 'finished', uid, why: 'ended', at: number, run })
     return OK
   },
 
@@ -65,7 +65,7 @@ export const rules: Rules = {
     const life = owned(state, uid, run)
     if (!life) return REFUSED
     if (life.burned.includes(copy)) return { status: 'burned' }
-    state.set({ ...resting(life), copy, attempt, tok: 0, burned: [], ...(dueAt !== undefined && { dueAt }) })
+    state.set({ ...resting(life), copy, attempt, tok: 0, burned: [], ...(dueAt !== undefined && { dueAt }) }, life)
     return OK
   },
 
@@ -99,7 +99,7 @@ export const rules: Rules = {
   release: (state, { uid, run }) => {
     const life = owned(state, uid, run)
     if (!life) return REFUSED
-    state.set(resting(life))
+    state.set(resting(life), life)
     return OK
   },
 

@@ -109,7 +109,7 @@ function put(state: State, row: Row): void {
       return state.rest(row[1])
     case 'done': {
       const [, uid, why, at, run, holder] = row
-      return state.finish({ kind: 'finished', uid, why, at, ...(run !== null && { run }), ...(holder !== null && { holder }) })
+      return state.remember({ kind: 'finished', uid, why, at, ...(run !== null && { run }), ...(holder !== null && { holder }) })
     }
     case 'window': {
       const [, id, uid, until] = row

@@ -40,6 +40,9 @@ export interface Head {
   writing?: Writing
 }
 
+/** Of the ends, before the array is cut. */
+const MOST_PASSED = 10_000
+
 /** What the log says of all jobs. Only `fold` changes it; records are never changed but replaced, so that they can be kept. */
 export class State {
   head: Head = { epoch: '', memory: 0, count: 0, snapshot: -1, snapshotCount: 0, snapshotLives: 0 }
@@ -57,6 +60,9 @@ export class State {
   active = 0
   /** Characters of all bodies. */
   bodies = 0
+  /** As `finished`, whose first one is dear to find once many before it have gone. */
+  readonly #ends: Finished[] = []
+  #oldest = 0
 
   fate(uid: string): Fate | undefined {
     return this.standing.get(uid) ?? this.finished.get(uid)
@@ -67,14 +73,14 @@ export class State {
     return fate?.kind === 'live' ? fate : undefined
   }
 
-  /** A new life, or the next form of one. */
-  set(life: Life): void {
-    this.#count(this.holders.get(life.id), -1)
+  /** A new life, or the next form of `before`. */
+  set(life: Life, before?: Life): void {
+    if (before) this.#count(before, -1)
     this.#count(life, 1)
     this.standing.set(life.uid, life)
     this.holders.set(life.id, life)
-    if (life.run === undefined && life.dueAt !== undefined) this.scheduled.set(life.id, life)
-    else this.scheduled.delete(life.id)
+    if (isScheduled(life)) this.scheduled.set(life.id, life)
+    else if (before && isScheduled(before)) this.scheduled.delete(life.id)
   }
 
   /** The life is over: its id is free, unless a dedup window stays open. */
@@ -82,7 +88,7 @@ export class State {
     this.#count(life, -1)
     this.standing.delete(life.uid)
     this.holders.delete(life.id)
-    this.scheduled.delete(life.id)
+    if (isScheduled(life)) this.scheduled.delete(life.id)
     if (window === 'ends' && this.windows.get(life.id)?.uid === life.uid) this.windows.delete(life.id)
   }
 
@@ -91,19 +97,26 @@ export class State {
     if (fate.kind === 'dead') this.dead.set(fate.uid, fate)
   }
 
+  /** Of what rested until now. */
   finish(finished: Finished): void {
     this.standing.delete(finished.uid)
     this.dead.delete(finished.uid)
-    this.finished.set(finished.uid, finished)
+    this.remember(finished)
   }
 
-  /** Forgets what finished, and who wrote, more than `memory` entries ago. */
+  remember(finished: Finished): void {
+    this.finished.set(finished.uid, finished)
+    this.#ends.push(finished)
+  }
+
+  /** Forgets what finished more than `memory` entries ago. */
   forget(): void {
     const { count, memory } = this.head
-    for (const [uid, { at }] of this.finished) {
-      if (at + memory >= count) return
-      this.finished.delete(uid)
-    }
+    for (let end = this.#ends[this.#oldest]; end && end.at + memory < count; end = this.#ends[++this.#oldest])
+      this.finished.delete(end.uid)
+    if (this.#oldest < MOST_PASSED) return
+    this.#ends.splice(0, this.#oldest)
+    this.#oldest = 0
   }
 
   /** Of a snapshot, in bytes, about. */
@@ -111,9 +124,12 @@ export class State {
     return 150 * (this.standing.size + this.windows.size) + 60 * this.finished.size + Math.ceil(1.2 * this.bodies)
   }
 
-  #count(life: Life | undefined, by: 1 | -1): void {
-    if (!life) return
+  #count(life: Life, by: 1 | -1): void {
     if (life.run !== undefined) this.active += by
     this.bodies += by * (life.body?.length ?? 0)
   }
+}
+
+function isScheduled({ run, dueAt }: Life): boolean {
+  return run === undefined && dueAt !== undefined
 }
