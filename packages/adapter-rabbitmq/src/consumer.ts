@@ -155,9 +155,11 @@ export class RabbitMQConsumer implements Consumer {
     this.lastContact = Date.now()
     const taking = this.#take(session, raw)
     if (!taking) return
-    const arriving: Promise<unknown> = taking
-      .catch((error: Error) => this.#report(error))
-      .then(() => this.#arriving.delete(arriving))
+    const here = (): boolean => this.#arriving.delete(arriving)
+    const arriving: Promise<unknown> = taking.then(here, (error: Error) => {
+      this.#report(error)
+      here()
+    })
     this.#arriving.add(arriving)
   }
 

@@ -42,10 +42,12 @@ export class Leasing {
 
   async #recorded(hand: InHand): Promise<LeasedJob | undefined> {
     try {
-      const ledger = await this.#ledgers.of(hand.queue)
+      const followed = this.#ledgers.of(hand.queue)
+      const ledger = followed instanceof Promise ? await followed : followed
       const verdict = await ledger.take(this.#delivered(hand, ledger), { usable: () => hand.session.isOpen })
-      const job = await this.#follow(hand, ledger, verdict)
-      return job && this.#hold(job)
+      if (verdict.type === 'run') return this.#hold(this.#run(hand, ledger, verdict))
+      await this.#clear(hand, ledger, verdict)
+      return undefined
     } catch (error) {
       void handBackSoon(hand)
       throw toJobportError(error, `job ${hand.reading.message.id}`)
@@ -69,13 +71,10 @@ export class Leasing {
     return new LeasedJob({ ...fieldsOf(reading), ...counted }, new PlainSteps(hand, this.#post))
   }
 
-  async #follow(hand: InHand, ledger: LedgerApi, verdict: Verdict): Promise<LeasedJob | undefined> {
+  async #clear(hand: InHand, ledger: LedgerApi, verdict: Exclude<Verdict, { type: 'run' }>): Promise<void> {
     switch (verdict.type) {
-      case 'run':
-        return this.#run(hand, ledger, verdict)
       case 'drop':
-        await hand.session.ack(hand.raw)
-        return undefined
+        return hand.session.ack(hand.raw)
       case 'bury': {
         const { reason, error = { name: 'Error', message: 'unknown' }, at } = verdict.dead
         return this.#bury(hand, ledger, { reason, error, at, letter: newLetter(at) })
@@ -86,7 +85,6 @@ export class Leasing {
       }
       case 'busy':
         void handBackLater(hand, ledger)
-        return undefined
     }
   }
 
@@ -95,26 +93,26 @@ export class Leasing {
     const steps = new LedgerSteps(hand, this.#post, ledger, run, life)
     const counted = { attempt: Math.max(life.attempt, reading.travel.attempt), crashes: life.crashes, stalled }
     const job = new LeasedJob({ ...fieldsOf(reading), ...counted }, steps)
-    const isOver = (fate: ReturnType<LedgerApi['state']['fate']>): boolean => fate?.kind !== 'live' || fate.run !== run
-    void ledger.until(life.uid, isOver, Infinity).then(
-      () => {
-        if (job.isSettling || !steps.isHeld) return
-        job.lose()
-        void steps.abandon()
-      },
-      () => {},
-    )
+    const lose = (): void => {
+      if (job.isSettling || !steps.isHeld) return
+      job.lose()
+      void steps.abandon()
+    }
+    ledger.watch(life.uid, (fate) => {
+      const isOver = fate?.kind !== 'live' || fate.run !== run
+      if (isOver && !job.isSettling) queueMicrotask(lose)
+      return isOver
+    })
     return job
   }
 
-  async #bury(hand: InHand, ledger: LedgerApi | undefined, dead: DeadNote): Promise<undefined> {
+  async #bury(hand: InHand, ledger: LedgerApi | undefined, dead: DeadNote): Promise<void> {
     const { queue, raw, reading, session } = hand
     const { attempt, crashes } = reading.travel
     const mark = ledger && { epoch: ledger.epoch, seen: ledger.seen, first: false }
     await this.#post.bury(queue, copyOf(raw, reading, { attempt, crashes, ...(mark && { ledger: mark }) }, dead))
     await ledger?.append({ type: 'buried', uid: reading.message.uid, letter: dead.letter })
     await session.ack(raw)
-    return undefined
   }
 
   #isRecorded({ travel, anonymous, invalid }: Reading): boolean {

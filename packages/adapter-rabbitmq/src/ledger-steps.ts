@@ -39,8 +39,7 @@ export class LedgerSteps implements Steps {
   async complete(): Promise<void> {
     const { uid } = this.#life
     const { status } = await this.#ledger.append({ type: 'end', uid, run: this.#run })
-    const fate = this.#ledger.state.fate(uid)
-    if (status !== 'ok' && !(fate?.kind === 'finished' && fate.run === this.#run)) throw this.#leaseLost()
+    if (status !== 'ok' && !this.#isEnded()) throw this.#leaseLost()
     this.#ack()
   }
 
@@ -87,6 +86,11 @@ export class LedgerSteps implements Steps {
   /** Keeps the message until nobody runs the job, then hands it back. Never rejects. */
   async abandon(): Promise<void> {
     await handBackLater(this.#hand, this.#ledger)
+  }
+
+  #isEnded(): boolean {
+    const fate = this.#ledger.state.fate(this.#life.uid)
+    return fate?.kind === 'finished' && fate.run === this.#run
   }
 
   async #bury(dead: DeadNote): Promise<void> {

@@ -17,22 +17,24 @@ export interface LedgersOptions {
 /** The ledgers that this driver follows: one a queue, from when it is first needed. */
 export class Ledgers {
   readonly #options: LedgersOptions
-  readonly #open = new Map<string, Promise<LedgerApi>>()
+  readonly #open = new Map<string, LedgerApi | Promise<LedgerApi>>()
   #closed = false
 
   constructor(options: LedgersOptions) {
     this.#options = options
   }
 
-  /** Made if there is none. */
-  of(queue: string): Promise<LedgerApi> {
+  /** Made if there is none; at once if it is followed already. */
+  of(queue: string): LedgerApi | Promise<LedgerApi> {
     const open = this.#open.get(queue)
     if (open) return open
     const opening = this.#start(queue)
     this.#open.set(queue, opening)
-    opening.catch(() => {
-      if (this.#open.get(queue) === opening) this.#open.delete(queue)
-    })
+    const isCurrent = (): boolean => this.#open.get(queue) === opening
+    opening.then(
+      (ledger) => isCurrent() && this.#open.set(queue, ledger),
+      () => isCurrent() && this.#open.delete(queue),
+    )
     return opening
   }
 
@@ -49,7 +51,9 @@ export class Ledgers {
   async forget(queue: string): Promise<void> {
     const open = this.#open.get(queue)
     this.#open.delete(queue)
-    await open?.then((ledger) => ledger.close()).catch(() => {})
+    await Promise.resolve(open)
+      .then((ledger) => ledger?.close())
+      .catch(() => {})
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { randomBytes, randomFillSync } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
   ENVELOPE_VERSION,
   JobportError,
@@ -11,7 +11,8 @@ import {
 } from '@jobport/core/driver'
 import { appIdOf, isOurs, markIn, versionIn, type Mark } from './app-id.ts'
 import { isUsual, policyOf, readPolicy } from './policy.ts'
-import { type Wire } from './wire.ts'
+import { newToken } from './token.ts'
+import type { Wire } from './wire.ts'
 import type { Message as NativeMessage, Options } from 'amqplib'
 
 /** A job that another client put here without an id gets one, which the copy for its next run keeps. */
@@ -33,11 +34,6 @@ export interface Origin {
   readonly uid: string
   readonly letter: string
 }
-
-/** Bytes of a token, and what is drawn at a time: the system is asked rarely. */
-const TOKEN = 9
-const POOL = Buffer.alloc(TOKEN * 512)
-let drawn = POOL.length
 
 /** What travels with a message beside the job. */
 export interface Travel extends Omit<Mark, 'copy'> {
@@ -131,15 +127,6 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
       persistent: true,
     },
   }
-}
-
-/** Names a physical message, a run, a life. */
-export function newToken(): string {
-  if (drawn === POOL.length) {
-    randomFillSync(POOL)
-    drawn = 0
-  }
-  return POOL.toString('base64url', drawn, (drawn += TOKEN))
 }
 
 /** Reads our messages, and those of plain AMQP producers: JSON with a type, and a message id if it is to have one. */

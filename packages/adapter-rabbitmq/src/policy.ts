@@ -15,7 +15,15 @@ const USUAL: ReadonlySet<string> = new Set([
 ] satisfies (keyof Message)[])
 
 /** What neither the body nor the properties of a message say, as JSON; fields that we do not know too. */
-export function policyOf({ id: _, uid: __, name: ___, data: ____, headers: _____, priority: ______, ...others }: Message): string {
+export function policyOf({
+  id: _,
+  uid: __,
+  name: ___,
+  data: ____,
+  headers: _____,
+  priority: ______,
+  ...others
+}: Message): string {
   return JSON.stringify(others)
 }
 

@@ -86,8 +86,10 @@ async function addRecorded(
 ): Promise<PublishResult> {
   let ledger: LedgerApi
   try {
-    ledger = await ledgers.of(queue)
-    const holder = hasGivenId(message) ? await ledger.taken(message.id, { signal }) : undefined
+    const followed = ledgers.of(queue)
+    ledger = followed instanceof Promise ? await followed : followed
+    const taken = hasGivenId(message) ? ledger.taken(message.id, { signal }) : undefined
+    const holder = taken && (await taken)
     if (holder !== undefined && holder !== message.uid) return { status: 'duplicate', uid: holder }
   } catch (error) {
     return { status: 'rejected', error: unavailable(error as Error) }

@@ -28,9 +28,8 @@ export class Publisher {
   }
 
   /** Never rejects. Once `signal` fires it resolves with `unknown`. */
-  async send(route: Route, wire: Wire, signal?: AbortSignal): Promise<Sent> {
-    const [sent] = await this.sendAll(route, [wire], signal)
-    return sent!
+  send(route: Route, wire: Wire, signal?: AbortSignal): Promise<Sent> {
+    return this.sendAll(route, [wire], signal).then(([sent]) => sent!)
   }
 
   /** The same for several, in order. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JobportError } from '@jobport/core/driver'
 import { Client } from './client.ts'
-import { token } from '../src/ledger/take.ts'
+import { newToken } from '../src/token.ts'
 import type { Ledger } from '../src/ledger/ledger.ts'
 
 // node hammer.ts URL STREAM: adds, runs and removes jobs of few ids until told to stop, and says what the log confirmed
@@ -41,7 +41,7 @@ async function work(ledger: Ledger): Promise<void> {
   await sleep(Math.random() * 5)
   const { run } = verdict
   const choice = Math.random()
-  if (choice < 0.2) await ledger.append({ type: 'again', uid, run, copy: token(), attempt: verdict.life.attempt + 1 })
+  if (choice < 0.2) await ledger.append({ type: 'again', uid, run, copy: newToken(), attempt: verdict.life.attempt + 1 })
   else if (choice < 0.3) await ledger.append({ type: 'release', uid, run })
   else if ((await ledger.append({ type: 'end', uid, run })).status === 'ok') say({ ended: uid })
 }

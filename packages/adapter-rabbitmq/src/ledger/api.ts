@@ -33,11 +33,13 @@ export interface LedgerApi {
   /** Resolves once everything that was in the log is folded here. */
   sync(options?: AppendOptions): Promise<void>
   /** The uid that holds the id, decided by the log if the local state says that one does; no I/O if it says free. */
-  taken(id: string, options?: AppendOptions): Promise<string | undefined>
+  taken(id: string, options?: AppendOptions): Promise<string | undefined> | undefined
   /** May this delivery run? Appends `start`, and what else it takes. */
   take(delivery: InHand, options: TakeOptions): Promise<Verdict>
   /** Resolves once no run owns the life, at the latest after `ms` (default 10,000): then hand the message back. */
   left(uid: string, ms?: number): Promise<void>
+  /** Calls `seen` with the life's fate now, and after each entry about it until it answers `true`. */
+  watch(uid: string, seen: (fate: Fate | undefined) => boolean): void
   /** Resolves with `true` once `settled` says so of the life's fate, with `false` after `ms`. */
   until(uid: string, settled: (fate: Fate | undefined) => boolean, ms: number): Promise<boolean>
 

@@ -21,12 +21,6 @@ const PATIENCE = 10_000
 /** Nothing was read for so long although something was sent, ms: the session is lost. */
 const SILENCE = 3_000
 
-interface Read {
-  readonly answer: Answer
-  /** Ms since its message was sent. */
-  readonly age: number
-}
-
 /** See {@link LedgerApi}. */
 export class Ledger implements LedgerApi {
   readonly state: StateView
@@ -36,7 +30,7 @@ export class Ledger implements LedgerApi {
   readonly #follower: Follower
   readonly #outbox = new Outbox()
   readonly #waits = new Waits()
-  readonly #patience = new Patience(PATIENCE)
+  readonly #patience = new Patience<Item>(PATIENCE, (item) => this.#giveUp(item))
   readonly #snapshots: Snapshots
   readonly #closing = new AbortController()
   #session: Session | undefined
@@ -95,27 +89,23 @@ export class Ledger implements LedgerApi {
     await within(500, 'close', Promise.resolve(this.#following)).catch(() => undefined)
   }
 
-  async append<E extends Entry>(entry: E, { signal }: AppendOptions = {}): Promise<AnswerTo<E>> {
-    const { answer } = await this.#append(entry, { signal })
-    return answer as AnswerTo<E>
+  append<E extends Entry>(entry: E, options: AppendOptions = {}): Promise<AnswerTo<E>> {
+    return this.#append(entry, options, (answer) => answer as AnswerTo<E>)
   }
 
   async sync(options: AppendOptions = {}): Promise<void> {
     await this.append({ type: 'probe', id: '' }, options)
   }
 
-  async taken(id: string, options: AppendOptions = {}): Promise<string | undefined> {
+  taken(id: string, options: AppendOptions = {}): Promise<string | undefined> | undefined {
     const { holders, windows } = this.#follower.state
     if (!holders.has(id) && !windows.has(id)) return undefined
-    const answer = await this.append({ type: 'probe', id }, options)
-    return answer.status === 'taken' ? answer.uid : undefined
+    return this.append({ type: 'probe', id }, options).then((answer) => (answer.status === 'taken' ? answer.uid : undefined))
   }
 
-  async take(delivery: InHand, options: TakeOptions): Promise<Verdict> {
-    const start = async (entry: Start): Promise<{ answer: AnswerTo<Start>; age: number }> => {
-      const { answer, age } = await this.#append(entry, options)
-      return { answer: answer as AnswerTo<Start>, age }
-    }
+  take(delivery: InHand, options: TakeOptions): Promise<Verdict> {
+    const start = (entry: Start): Promise<{ answer: AnswerTo<Start>; age: number }> =>
+      this.#append(entry, options, (answer, age) => ({ answer: answer as AnswerTo<Start>, age }))
     return take({ ledger: this, start }, delivery, options)
   }
 
@@ -123,35 +113,49 @@ export class Ledger implements LedgerApi {
     await this.until(uid, (fate) => fate?.kind !== 'live' || fate.run === undefined, ms)
   }
 
-  async until(uid: string, settled: (fate: Fate | undefined) => boolean, ms: number): Promise<boolean> {
+  watch(uid: string, seen: (fate: Fate | undefined) => boolean): void {
+    this.#waits.watch(uid, () => seen(this.state.fate(uid)))
+  }
+
+  until(uid: string, settled: (fate: Fate | undefined) => boolean, ms: number): Promise<boolean> {
     return this.#waits.until(uid, () => settled(this.state.fate(uid)), ms)
   }
 
-  async #append(
+  /** Resolves with what `told` makes of the answer, and of the ms since its message was sent. */
+  #append<T>(
     entry: Entry,
-    options: { signal?: AbortSignal | undefined; payload?: Buffer; folded?: () => void },
-  ): Promise<Read> {
-    const { signal, payload, folded } = options
-    if (this.#closing.signal.aborted) throw this.#closed()
-    if (entry.type === 'claim') this.#refuse(entry)
-    const { promise, resolve, reject } = Promise.withResolvers<Read>()
-    const settle = (answer: Answer, at: number): void => {
-      folded?.()
-      resolve({ answer, age: Date.now() - at })
-    }
-    const item: Item = { entry, ...(payload && { payload }), size: sizeOf(entry), settle, fail: reject, done: false }
-    const giveUp = (): void => this.#giveUp(item)
-    const answered = this.#patience.watch(giveUp)
-    const heard = signal && onAbort(signal, giveUp)
-    this.#outbox.add(item)
-    if (signal?.aborted) giveUp()
-    try {
-      return await promise
-    } finally {
-      item.done = true
-      answered()
-      heard?.()
-    }
+    options: { readonly signal?: AbortSignal; readonly payload?: Buffer; readonly folded?: () => void },
+    told: (answer: Answer, age: number) => T,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const { signal, payload, folded } = options
+      if (this.#closing.signal.aborted) throw this.#closed()
+      if (entry.type === 'claim') this.#refuse(entry)
+      const over = (): void => {
+        item.done = true
+        this.#patience.end(item)
+        heard?.()
+      }
+      const item: Item = {
+        entry,
+        ...(payload && { payload }),
+        size: sizeOf(entry),
+        settle: (answer, at) => {
+          over()
+          folded?.()
+          resolve(told(answer, Date.now() - at))
+        },
+        fail: (error) => {
+          over()
+          reject(error)
+        },
+        done: false,
+      }
+      this.#patience.watch(item)
+      const heard = signal && onAbort(signal, () => this.#giveUp(item))
+      this.#outbox.add(item)
+      if (signal?.aborted) this.#giveUp(item)
+    })
   }
 
   #giveUp(item: Item): void {
@@ -263,7 +267,7 @@ export class Ledger implements LedgerApi {
       get tail() {
         return follower().tail
       },
-      write: async (entry, options = {}) => (await this.#append(entry, options)).answer,
+      write: (entry, options = {}) => this.#append(entry, options, (answer) => answer),
     }
   }
 

@@ -1,42 +1,39 @@
-interface Waiting {
-  readonly until: number
-  readonly giveUp: () => void
-}
-
 /** Gives up what takes longer than `ms`. All wait equally long, so that one timer serves them, first come first. */
-export class Patience {
+export class Patience<T> {
   readonly #ms: number
-  readonly #waiting = new Set<Waiting>()
+  readonly #giveUp: (waiting: T) => void
+  /** Until when. */
+  readonly #waiting = new Map<T, number>()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(ms: number) {
+  constructor(ms: number, giveUp: (waiting: T) => void) {
     this.#ms = ms
+    this.#giveUp = giveUp
   }
 
-  /** The answer ends it. */
-  watch(giveUp: () => void): () => void {
-    const waiting = { until: performance.now() + this.#ms, giveUp }
-    this.#waiting.add(waiting)
+  watch(waiting: T): void {
+    this.#waiting.set(waiting, performance.now() + this.#ms)
     this.#timer ??= setTimeout(() => this.#look(), this.#ms)
-    return () => {
-      this.#waiting.delete(waiting)
-      if (this.#waiting.size > 0) return
-      clearTimeout(this.#timer)
-      this.#timer = undefined
-    }
+  }
+
+  end(waiting: T): void {
+    this.#waiting.delete(waiting)
+    if (this.#waiting.size > 0) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   #look(): void {
     this.#timer = undefined
     const now = performance.now()
-    for (const waiting of this.#waiting) {
-      const left = Math.ceil(waiting.until - now)
+    for (const [waiting, until] of this.#waiting) {
+      const left = Math.ceil(until - now)
       if (left > 0) {
         this.#timer = setTimeout(() => this.#look(), left)
         return
       }
       this.#waiting.delete(waiting)
-      waiting.giveUp()
+      this.#giveUp(waiting)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { newToken } from '../token.ts'
 import type { InHand, LedgerApi, TakeOptions, Verdict } from './api.ts'
 import type { AnswerTo, Start } from './entries.ts'
 import type { Fate } from './records.ts'
@@ -17,9 +18,9 @@ interface Log {
 
 /** May this message run? Says what to do with it; see {@link Verdict}. */
 export async function take({ ledger, start }: Log, hand: InHand, options: TakeOptions): Promise<Verdict> {
-  const known = await meet(ledger, hand, options)
+  const known = isCurrent(ledger, hand) ? undefined : await meet(ledger, hand, options)
   if (known) return known
-  const run = token()
+  const run = newToken()
   let over: string | undefined
   while (options.usable()) {
     const { answer, age } = await start(startOf(hand, run, over))
@@ -35,9 +36,9 @@ export async function take({ ledger, start }: Log, hand: InHand, options: TakeOp
   return { type: 'busy' }
 }
 
-/** A fresh random token for a copy, a run or a letter. */
-export function token(): string {
-  return crypto.randomUUID().slice(0, 18)
+function isCurrent(ledger: Ledger, { uid, copy }: InHand): boolean {
+  const fate = ledger.state.fate(uid)
+  return fate?.kind === 'live' && fate.copy === copy
 }
 
 /** Claims for a producer that never did, and waits for a message that came before its `again`. */

@@ -1,26 +1,33 @@
 import type { Folded } from './follower.ts'
 
+/** Whether it has seen what it waits for. */
+type Look = () => boolean
+
 /** Tells whoever waits for a life that something was decided about it. */
 export class Waits {
-  readonly #byUid = new Map<string, Set<() => void>>()
+  readonly #byUid = new Map<string, Look[]>()
 
-  /** `look` is called after each entry about the life; resolves with `true` once it says so, with `false` after `ms`. Keeps no process open. */
-  async until(uid: string, look: () => boolean, ms: number): Promise<boolean> {
-    if (look()) return true
-    const { promise, resolve } = Promise.withResolvers<boolean>()
-    const check = (): void => {
-      if (look()) resolve(true)
-    }
-    const checks = this.#byUid.get(uid) ?? new Set()
-    this.#byUid.set(uid, checks.add(check))
-    const timer = Number.isFinite(ms) ? setTimeout(() => resolve(false), ms).unref() : undefined
-    try {
-      return await promise
-    } finally {
-      clearTimeout(timer)
-      checks.delete(check)
-      if (checks.size === 0 && this.#byUid.get(uid) === checks) this.#byUid.delete(uid)
-    }
+  /** Calls `look` now, and after each entry about the life until it answers `true`. */
+  watch(uid: string, look: Look): void {
+    if (!look()) this.#add(uid, look)
+  }
+
+  /** Resolves with `true` once `look` says so, with `false` after `ms`. Keeps no process open. */
+  until(uid: string, look: Look, ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const seen = (): boolean => {
+        if (!look()) return false
+        clearTimeout(timer)
+        resolve(true)
+        return true
+      }
+      const late = (): void => {
+        this.#remove(uid, seen)
+        resolve(false)
+      }
+      const timer = setTimeout(late, ms).unref()
+      this.watch(uid, seen)
+    })
   }
 
   after({ batch, answers }: Folded): void {
@@ -34,10 +41,25 @@ export class Waits {
   }
 
   all(): void {
-    for (const uid of this.#byUid.keys()) this.#look(uid)
+    for (const uid of [...this.#byUid.keys()]) this.#look(uid)
   }
 
   #look(uid: string): void {
-    for (const check of this.#byUid.get(uid) ?? []) check()
+    const looks = this.#byUid.get(uid)
+    if (!looks) return
+    this.#byUid.delete(uid)
+    for (const look of looks) this.watch(uid, look)
+  }
+
+  #add(uid: string, look: Look): void {
+    const looks = this.#byUid.get(uid)
+    if (looks) looks.push(look)
+    else this.#byUid.set(uid, [look])
+  }
+
+  #remove(uid: string, look: Look): void {
+    const others = this.#byUid.get(uid)?.filter((other) => other !== look) ?? []
+    if (others.length > 0) this.#byUid.set(uid, others)
+    else this.#byUid.delete(uid)
   }
 }
