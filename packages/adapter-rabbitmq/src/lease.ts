@@ -98,9 +98,12 @@ export class Leasing {
       job.lose()
       void steps.abandon()
     }
-    ledger.watch(life.uid, (fate) => {
+    ledger.watch(life.uid, () => {
+      // its own settlement is the rule
+      if (job.isSettling) return true
+      const fate = ledger.state.fate(life.uid)
       const isOver = fate?.kind !== 'live' || fate.run !== run
-      if (isOver && !job.isSettling) queueMicrotask(lose)
+      if (isOver) queueMicrotask(lose)
       return isOver
     })
     return job

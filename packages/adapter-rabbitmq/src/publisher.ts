@@ -29,30 +29,29 @@ export class Publisher {
 
   /** Never rejects. Once `signal` fires it resolves with `unknown`. */
   send(route: Route, wire: Wire, signal?: AbortSignal): Promise<Sent> {
-    return this.sendAll(route, [wire], signal).then(([sent]) => sent!)
+    const channel = this.#open()
+    if (channel instanceof Promise) return channel.then(() => this.send(route, wire, signal), unopened)
+    const refusal = this.#refusal(signal)
+    if (refusal) return Promise.resolve(refusal)
+    return new Promise((resolve) => {
+      const heard = signal && onAbort(signal, () => resolve(late(signal)))
+      this.#publish(channel, route, wire, (sent) => {
+        heard?.()
+        resolve(sent)
+      })
+    })
   }
 
   /** The same for several, in order. */
   sendAll(route: Route, wires: readonly Wire[], signal?: AbortSignal): Promise<Sent[]> {
-    const { blocked } = this.#link
-    const refused = (error: JobportError): Sent[] => wires.map(() => rejected(error))
-    if (blocked !== undefined)
-      return Promise.resolve(refused(new JobportError('UNAVAILABLE', `the broker takes no messages: ${blocked}`)))
-    if (this.#channel) return this.#publish(this.#channel, route, wires, signal)
-    return this.#open().then(
-      (channel) => this.#publish(channel, route, wires, signal),
-      (error: unknown) => refused(toJobportError(error, 'publishing')),
-    )
-  }
-
-  #publish(
-    channel: ConfirmChannel,
-    { exchange, key }: Route,
-    wires: readonly Wire[],
-    signal: AbortSignal | undefined,
-  ): Promise<Sent[]> {
-    const late = (): JobportError => toJobportError(signal!.reason, 'publishing')
-    if (signal?.aborted) return Promise.resolve(wires.map(() => rejected(late())))
+    const channel = this.#open()
+    if (channel instanceof Promise)
+      return channel.then(
+        () => this.sendAll(route, wires, signal),
+        (error: unknown) => wires.map(() => unopened(error)),
+      )
+    const refusal = this.#refusal(signal)
+    if (refusal) return Promise.resolve(wires.map(() => refusal))
     return new Promise((resolve) => {
       const all: (Sent | undefined)[] = wires.map(() => undefined)
       let left = wires.length
@@ -63,18 +62,24 @@ export class Publisher {
         heard?.()
         resolve(all as Sent[])
       }
-      const heard = signal && onAbort(signal, () => all.forEach((_, i) => told(i, { status: 'unknown', error: late() })))
-      for (let i = 0; i < wires.length; i++) {
-        const { content, properties, copy } = wires[i]!
-        try {
-          channel.publish(exchange, key, content, properties, (error: Error | null) =>
-            told(i, this.#outcome(channel, copy, error)),
-          )
-        } catch (error) {
-          told(i, unsent(error as Error))
-        }
-      }
+      const heard = signal && onAbort(signal, () => all.forEach((_, i) => told(i, late(signal))))
+      wires.forEach((wire, i) => this.#publish(channel, route, wire, (sent) => told(i, sent)))
     })
+  }
+
+  #refusal(signal: AbortSignal | undefined): Sent | undefined {
+    const { blocked } = this.#link
+    if (blocked !== undefined) return rejected(new JobportError('UNAVAILABLE', `the broker takes no messages: ${blocked}`))
+    return signal?.aborted ? rejected(toJobportError(signal.reason, 'publishing')) : undefined
+  }
+
+  #publish(channel: ConfirmChannel, { exchange, key }: Route, wire: Wire, told: (sent: Sent) => void): void {
+    const { content, properties, copy } = wire
+    try {
+      channel.publish(exchange, key, content, properties, (error: Error | null) => told(this.#outcome(channel, copy, error)))
+    } catch (error) {
+      told(unsent(error as Error))
+    }
   }
 
   /** What a confirmation says. */
@@ -89,7 +94,8 @@ export class Publisher {
     }
   }
 
-  #open(): Promise<ConfirmChannel> {
+  #open(): ConfirmChannel | Promise<ConfirmChannel> {
+    if (this.#channel) return this.#channel
     this.#opening ??= this.#link
       .confirmChannel()
       .then((channel) => {
@@ -108,6 +114,14 @@ export class Publisher {
 
 function rejected(error: JobportError): Sent {
   return { status: 'rejected', error }
+}
+
+function unopened(error: unknown): Sent {
+  return rejected(toJobportError(error, 'publishing'))
+}
+
+function late({ reason }: AbortSignal): Sent {
+  return { status: 'unknown', error: toJobportError(reason, 'publishing') }
 }
 
 function unsent(error: Error): Sent {

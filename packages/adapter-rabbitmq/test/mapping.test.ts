@@ -1,7 +1,8 @@
 import type { Message } from '@jobport/core/driver'
 import type { Message as NativeMessage } from 'amqplib'
 import { expect } from 'chai'
-import { fromWire, toWire } from '../src/mapping.ts'
+import { copyOf, fromWire, toWire, type Travel } from '../src/mapping.ts'
+import { copyIn, type Wire } from '../src/wire.ts'
 
 const PLAIN = { attempt: 1, crashes: 0 }
 const UID = '019a0000-1234-7abc-8def-0123456789ab'
@@ -18,9 +19,12 @@ describe('RabbitMQ messages', () => {
     attempts: 1,
   }
 
+  function received({ content, properties }: Pick<Wire, 'content' | 'properties'>): NativeMessage {
+    return { content, properties, fields: {} } as unknown as NativeMessage
+  }
+
   function readBack(sent: Message): Message {
-    const { content, properties } = toWire(sent, PLAIN)
-    return fromWire({ content, properties, fields: {} } as unknown as NativeMessage).message
+    return fromWire(received(toWire(sent, PLAIN))).message
   }
 
   it('carry no headers where all is as usual, and are read back whole', () => {
@@ -46,5 +50,50 @@ describe('RabbitMQ messages', () => {
   it('carry fields of a later version', () => {
     const { properties } = toWire({ ...message, later: 'kept' } as Message, PLAIN)
     expect(JSON.parse(String(properties.headers['jobport']))).to.include({ later: 'kept', version: 1 })
+  })
+
+  it('carry the mark of the ledger without headers', () => {
+    const sent = { ...message, id: 'order-42' }
+    const travel: Travel = { ...PLAIN, ledger: { epoch: 'e1', seen: 7, first: true } }
+    const wire = toWire(sent, travel)
+    expect(wire.properties).to.include({ messageId: UID, correlationId: 'order-42' }).and.not.to.have.property('headers')
+    expect(copyIn(wire.properties)).to.equal(wire.copy)
+    expect(fromWire(received(wire))).to.deep.equal({ message: sent, travel, copy: wire.copy, anonymous: false })
+  })
+
+  it('carry where they were redriven from', () => {
+    const travel: Travel = {
+      ...PLAIN,
+      ledger: { epoch: 'e1', seen: 7, first: true },
+      from: { uid: 'u', letter: 'l' },
+    }
+    expect(fromWire(received(toWire(message, travel))).travel).to.deep.equal(travel)
+  })
+
+  it('are copied under another name, for another run', () => {
+    const first = toWire({ ...message, id: 'order-42', attempts: 3 }, { ...PLAIN, ledger: { epoch: 'e1', seen: 7, first: true } })
+    const before = fromWire(received(first))
+    const travel: Travel = { attempt: 2, crashes: 1, ledger: { epoch: 'e1', seen: 9, first: false } }
+    const copy = copyOf(received(first), before, travel)
+    expect(copy.copy).not.to.equal(first.copy)
+    expect(fromWire(received(copy))).to.deep.equal({ ...before, travel, copy: copy.copy })
+  })
+
+  it('are copied as they are if a later version wrote them', () => {
+    const later = { ...toWire({ ...message, id: 'order-42' }, PLAIN).properties, appId: 'jobport/7' }
+    const raw = received({ content: Buffer.from('?'), properties: later })
+    const reading = fromWire(raw)
+    expect(reading.invalid).to.include({ name: 'JobportError' })
+    const { properties, content, copy } = copyOf(raw, reading, { attempt: 1, crashes: 1 })
+    expect(properties).to.include({ appId: `jobport/7 ${copy} 1 1`, correlationId: 'order-42', messageId: UID })
+    expect(content.toString()).to.equal('?')
+  })
+
+  it('of other clients are copied with what was read', () => {
+    const raw = received({ content: Buffer.from('{"n":1}'), properties: { type: 'a', messageId: 'm', correlationId: 'theirs' } })
+    const reading = fromWire(raw)
+    expect(reading.message).to.include({ id: 'm', uid: 'm', name: 'a' })
+    const copy = copyOf(raw, reading, { attempt: 2, crashes: 0 })
+    expect(fromWire(received(copy))).to.deep.equal({ ...reading, travel: { attempt: 2, crashes: 0 }, copy: copy.copy })
   })
 })

@@ -38,8 +38,8 @@ export interface LedgerApi {
   take(delivery: InHand, options: TakeOptions): Promise<Verdict>
   /** Resolves once no run owns the life, at the latest after `ms` (default 10,000): then hand the message back. */
   left(uid: string, ms?: number): Promise<void>
-  /** Calls `seen` with the life's fate now, and after each entry about it until it answers `true`. */
-  watch(uid: string, seen: (fate: Fate | undefined) => boolean): void
+  /** Calls `seen` after each entry about the life from now on, until it answers `true`. */
+  watch(uid: string, seen: () => boolean): void
   /** Resolves with `true` once `settled` says so of the life's fate, with `false` after `ms`. */
   until(uid: string, settled: (fate: Fate | undefined) => boolean, ms: number): Promise<boolean>
 

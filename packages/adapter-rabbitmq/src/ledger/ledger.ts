@@ -5,14 +5,16 @@ import { toLedgerError, within } from './faults.ts'
 import { Follower, type Folded } from './follower.ts'
 import { Outbox, type Item, type Sender } from './outbox.ts'
 import { Patience } from './patience.ts'
+import { Pending, type PendingOptions } from './pending.ts'
 import { Snapshots } from './snapshots.ts'
 import { take } from './take.ts'
 import { View } from './view.ts'
 import { Waits } from './waits.ts'
 import type { AppendOptions, InHand, LedgerApi, LedgerListener, LedgerOptions, StateView, TakeOptions, Verdict } from './api.ts'
-import type { Answer, AnswerTo, Claim, Entry, Start } from './entries.ts'
+import type { AnswerTo, Claim, Entry, Start } from './entries.ts'
 import type { Fate } from './records.ts'
 import type { Session } from './session.ts'
+import type { Decoded } from './wire.ts'
 
 /** Characters of a claim's body. */
 export const MOST_BODY: number = 4 * 1_048_576
@@ -51,7 +53,9 @@ export class Ledger implements LedgerApi {
     this.#stream = stream
     this.#retention = retention
     this.#listener = listener
-    this.#follower = new Follower({ stream, open, retention, segment, memory }, (folded) => this.#afterFold(folded))
+    const recognize = (content: Buffer): Decoded | undefined => this.#outbox.recognize(content)
+    const following = { stream, open, retention, segment, memory, recognize }
+    this.#follower = new Follower(following, (folded) => this.#afterFold(folded))
     this.#snapshots = new Snapshots(this.#snapshotLog(), snapshotEvery, retention / 8)
     this.state = new View(() => this.#follower.state)
   }
@@ -113,49 +117,32 @@ export class Ledger implements LedgerApi {
     await this.until(uid, (fate) => fate?.kind !== 'live' || fate.run === undefined, ms)
   }
 
-  watch(uid: string, seen: (fate: Fate | undefined) => boolean): void {
-    this.#waits.watch(uid, () => seen(this.state.fate(uid)))
+  watch(uid: string, seen: () => boolean): void {
+    this.#waits.watch(uid, seen)
   }
 
   until(uid: string, settled: (fate: Fate | undefined) => boolean, ms: number): Promise<boolean> {
     return this.#waits.until(uid, () => settled(this.state.fate(uid)), ms)
   }
 
-  /** Resolves with what `told` makes of the answer, and of the ms since its message was sent. */
   #append<T>(
     entry: Entry,
-    options: { readonly signal?: AbortSignal; readonly payload?: Buffer; readonly folded?: () => void },
-    told: (answer: Answer, age: number) => T,
+    { signal, ...how }: AppendOptions & Pick<PendingOptions<T>, 'payload' | 'folded'>,
+    told: PendingOptions<T>['told'],
   ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const { signal, payload, folded } = options
-      if (this.#closing.signal.aborted) throw this.#closed()
-      if (entry.type === 'claim') this.#refuse(entry)
-      const over = (): void => {
-        item.done = true
-        this.#patience.end(item)
-        heard?.()
-      }
-      const item: Item = {
-        entry,
-        ...(payload && { payload }),
-        size: sizeOf(entry),
-        settle: (answer, at) => {
-          over()
-          folded?.()
-          resolve(told(answer, Date.now() - at))
-        },
-        fail: (error) => {
-          over()
-          reject(error)
-        },
-        done: false,
-      }
-      this.#patience.watch(item)
-      const heard = signal && onAbort(signal, () => this.#giveUp(item))
-      this.#outbox.add(item)
-      if (signal?.aborted) this.#giveUp(item)
-    })
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closed())
+    const refusal = entry.type === 'claim' ? this.#refusal(entry) : undefined
+    if (refusal) return Promise.reject(refusal)
+    const over = (pending: Item): void => {
+      this.#patience.end(pending)
+      heard?.()
+    }
+    const item = new Pending(entry, { ...how, told, over })
+    this.#patience.watch(item)
+    const heard = signal && onAbort(signal, () => this.#giveUp(item))
+    this.#outbox.add(item)
+    if (signal?.aborted) this.#giveUp(item)
+    return item.answer
   }
 
   #giveUp(item: Item): void {
@@ -282,16 +269,12 @@ export class Ledger implements LedgerApi {
   }
 
   /** A snapshot must fit into the log four times; a message must not take the channel down. */
-  #refuse({ id, body = '' }: Claim): void {
+  #refusal({ id, body = '' }: Claim): JobportError | undefined {
     const { holders, size } = this.#follower.state
     const what = `ledger ${this.#stream}`
     if (body.length > MOST_BODY)
-      throw new JobportError('REJECTED', `${what}: a job of ${body.length} characters, more than ${MOST_BODY}`, { id })
-    if (size + body.length <= this.#retention / 4) return
-    throw new JobportError('REJECTED', `${what} is full at ${holders.size} live jobs: give it a larger size`, { id })
+      return new JobportError('REJECTED', `${what}: a job of ${body.length} characters, more than ${MOST_BODY}`, { id })
+    if (size + body.length <= this.#retention / 4) return undefined
+    return new JobportError('REJECTED', `${what} is full at ${holders.size} live jobs: give it a larger size`, { id })
   }
-}
-
-function sizeOf(entry: Entry): number {
-  return 100 + (entry.type === 'claim' ? (entry.body?.length ?? 0) : 0)
 }

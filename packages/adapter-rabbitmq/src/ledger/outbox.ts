@@ -1,6 +1,6 @@
 import { JobportError } from '@jobport/core/driver'
 import { RULES, type Answer, type Batch, type Entry } from './entries.ts'
-import { encodeBatch } from './wire.ts'
+import { encodeBatch, type Decoded } from './wire.ts'
 
 /** Entries a message. */
 const MOST_ENTRIES = 200
@@ -22,16 +22,16 @@ export interface Sender {
 
 export interface Item {
   readonly entry: Entry
-  readonly payload?: Buffer
+  readonly payload: Buffer | undefined
   readonly size: number
-  /** Called once, within the fold that decides; `at`: when its message was sent first, epoch ms. */
-  readonly settle: (answer: Answer, at: number) => void
-  readonly fail: (error: JobportError) => void
   /** Its caller waits no longer. */
-  done: boolean
+  readonly done: boolean
+  /** Called once, within the fold that decides; `at`: when its message was sent first, epoch ms. */
+  settle(answer: Answer, at: number): void
+  fail(error: JobportError): void
 }
 
-interface Sent {
+interface Sent extends Decoded {
   readonly content: Buffer
   readonly items: readonly Item[]
   readonly at: number
@@ -81,6 +81,12 @@ export class Outbox {
 
   suspend(): void {
     this.#sender = undefined
+  }
+
+  /** What was sent in these bytes and not read back yet: it need not be decoded. */
+  recognize(content: Buffer): Decoded | undefined {
+    for (const sent of this.#sent.values()) if (sent.content.equals(content)) return sent
+    return undefined
   }
 
   /** One of our messages was folded. What was stale is decided anew, but for a claim. */
@@ -157,8 +163,9 @@ export class Outbox {
         at: Date.now(),
         entries: items.map(({ entry }) => entry),
       }
-      const content = encodeBatch(batch, items[0]?.payload)
-      this.#sent.set(seq, { content, items, at: batch.at })
+      const payload = items[0]?.payload
+      const content = encodeBatch(batch, payload)
+      this.#sent.set(seq, { batch, ...(payload && { payload }), content, items, at: batch.at })
       sender.send(content)
     }
   }

@@ -1,7 +1,7 @@
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib'
 import { JobportError } from '@jobport/core/driver'
 import { toLedgerError, within } from './faults.ts'
-import { decodeBatch } from './wire.ts'
+import { decodeBatch, type Decoded } from './wire.ts'
 import type { Batch } from './entries.ts'
 
 /** One message of the log as it was read. */
@@ -17,6 +17,8 @@ export interface LogRecord {
 export type From = number | 'first' | 'last'
 
 export interface StreamOptions {
+  /** What was appended in these bytes, if it was here. */
+  readonly recognize: (content: Buffer) => Decoded | undefined
   readonly stream: string
   readonly open: () => Promise<ConfirmChannel>
   readonly retention: number
@@ -36,14 +38,16 @@ export class Session {
   lastRead: number = Date.now()
   readonly #stream: string
   readonly #channel: ConfirmChannel
+  readonly #recognize: StreamOptions['recognize']
   readonly #end: (error: JobportError) => void
   #over = false
   #unconfirmed = 0
   #drained: (() => void) | undefined
   #unacked = 0
 
-  private constructor(stream: string, channel: ConfirmChannel) {
+  private constructor({ stream, recognize }: StreamOptions, channel: ConfirmChannel) {
     this.#stream = stream
+    this.#recognize = recognize
     this.#channel = channel
     const { promise, resolve } = Promise.withResolvers<JobportError>()
     this.ended = promise
@@ -58,8 +62,9 @@ export class Session {
   }
 
   /** Declares the stream. Rejects with `UNAVAILABLE`, `ACCESS_DENIED`, or `SERVER_UNSUITABLE` if one of that name has other arguments. */
-  static async open({ stream, open, retention, segment }: StreamOptions): Promise<Session> {
-    const session = new Session(stream, await openChannel(open, stream))
+  static async open(options: StreamOptions): Promise<Session> {
+    const { stream, open, retention, segment } = options
+    const session = new Session(options, await openChannel(open, stream))
     const limits = { 'x-max-length-bytes': retention, 'x-stream-max-segment-size-bytes': segment }
     await session.#call('declare', (channel) =>
       channel.assertQueue(stream, { durable: true, arguments: { 'x-queue-type': 'stream', ...limits } }),
@@ -78,7 +83,7 @@ export class Session {
       if (this.#over) return
       if (!message) return this.fail(new Error('the stream is gone'))
       this.lastRead = Date.now()
-      this.#attempt(() => read(toRecord(message)))
+      this.#attempt(() => read(toRecord(message, this.#recognize)))
       if (prefetch > ACK_EVERY && ++this.#unacked >= ACK_EVERY) this.#acknowledge(message)
     }
     await this.#call('consume', (channel) => channel.consume(this.#stream, receive, { arguments: { 'x-stream-offset': from } }))
@@ -152,9 +157,10 @@ function closeQuietly(channel: ConfirmChannel): void {
   void (async () => channel.close())().catch(() => undefined)
 }
 
-function toRecord({ content, properties: { headers } }: ConsumeMessage): LogRecord {
+function toRecord({ content, properties: { headers } }: ConsumeMessage, recognize: StreamOptions['recognize']): LogRecord {
   const offset: unknown = headers?.['x-stream-offset']
   if (typeof offset !== 'number') throw new JobportError('SERVER_UNSUITABLE', 'the ledger is no stream: a message has no offset')
+  const { batch, payload } = recognize(content) ?? decodeBatch(content) ?? {}
   // headers and framing count towards the retention
-  return { offset, bytes: content.length + 200, ...decodeBatch(content) }
+  return { offset, bytes: content.length + 200, ...(batch && { batch }), ...(payload && { payload }) }
 }

@@ -7,9 +7,11 @@ type Look = () => boolean
 export class Waits {
   readonly #byUid = new Map<string, Look[]>()
 
-  /** Calls `look` now, and after each entry about the life until it answers `true`. */
+  /** Calls `look` after each entry about the life, until it answers `true`. */
   watch(uid: string, look: Look): void {
-    if (!look()) this.#add(uid, look)
+    const looks = this.#byUid.get(uid)
+    if (looks) looks.push(look)
+    else this.#byUid.set(uid, [look])
   }
 
   /** Resolves with `true` once `look` says so, with `false` after `ms`. Keeps no process open. */
@@ -26,7 +28,7 @@ export class Waits {
         resolve(false)
       }
       const timer = setTimeout(late, ms).unref()
-      this.watch(uid, seen)
+      if (!seen()) this.watch(uid, seen)
     })
   }
 
@@ -48,13 +50,7 @@ export class Waits {
     const looks = this.#byUid.get(uid)
     if (!looks) return
     this.#byUid.delete(uid)
-    for (const look of looks) this.watch(uid, look)
-  }
-
-  #add(uid: string, look: Look): void {
-    const looks = this.#byUid.get(uid)
-    if (looks) looks.push(look)
-    else this.#byUid.set(uid, [look])
+    for (const look of looks) if (!look()) this.watch(uid, look)
   }
 
   #remove(uid: string, look: Look): void {

@@ -41,8 +41,14 @@ export function encodeBatch({ rules, epoch, writer, seq, seen, snapshot, at, ent
   return payload ? Buffer.concat([Buffer.from(`${line}\n`), payload]) : Buffer.from(line)
 }
 
+export interface Decoded {
+  readonly batch: Batch
+  /** Of a part. */
+  readonly payload?: Buffer
+}
+
 /** `undefined`: no message of ours, which all followers pass over. Of newer rules only the number is read. */
-export function decodeBatch(content: Buffer): { batch: Batch; payload?: Buffer } | undefined {
+export function decodeBatch(content: Buffer): Decoded | undefined {
   const end = content.indexOf(10)
   const batch = readBatch(parse(content.toString('utf8', 0, end < 0 ? undefined : end)))
   return batch && { batch, ...(end >= 0 && { payload: content.subarray(end + 1) }) }
