@@ -1,13 +1,14 @@
 import { coalesceWrites } from '@jobport/core/driver'
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { once } from 'node:events'
+import { endSilentConnections } from './silence.ts'
 import type { ClientOptions, RedisTarget } from './target.ts'
 
 export type Client = Redis | Cluster
 
 /** ioredis holds the process open for so long after a disconnect that comes twice; ms. */
 const DISCONNECT = 200
-/** How long a server that was asked may be silent until its connection counts as dead: longer than any wait of BullMQ's; ms. */
+/** As {@link endSilentConnections}, for clients that others make: a server that was asked is silent no longer than any wait of BullMQ's; ms. */
 const SILENCE = 15_000
 /** Commands in one system call. */
 const TOGETHER = 16
@@ -17,7 +18,6 @@ const PRODUCER: ClientOptions = {
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   disconnectTimeout: DISCONNECT,
-  socketTimeout: SILENCE,
 }
 /** Workers go on through any outage, as BullMQ demands. */
 const WORKER: ClientOptions = {
@@ -25,7 +25,6 @@ const WORKER: ClientOptions = {
   maxRetriesPerRequest: null,
   autoResendUnfulfilledCommands: true,
   disconnectTimeout: DISCONNECT,
-  socketTimeout: SILENCE,
 }
 
 /** `persists` is asked after each failure; the caller's own client is used as it is. */
@@ -33,10 +32,14 @@ export function makeProducer(target: RedisTarget, connectTimeout: number, persis
   if (target.kind === 'given') return target.client
   const retry = (times: number): number | null => (persists() ? backoff(times) : null)
   const options = { ...PRODUCER, lazyConnect: true, connectTimeout }
-  if (target.kind === 'redis') return coalescing(new Redis({ ...target.options, ...options, retryStrategy: retry }))
+  if (target.kind === 'redis') {
+    const client = new Redis({ ...target.options, ...options, retryStrategy: retry })
+    endSilentConnections(client)
+    return coalescing(client)
+  }
   return coalescing(
     new Cluster(target.nodes, {
-      redisOptions: { ...target.options, ...options },
+      redisOptions: { ...target.options, ...options, socketTimeout: SILENCE },
       enableOfflineQueue: false,
       lazyConnect: true,
       clusterRetryStrategy: retry,
@@ -63,16 +66,28 @@ export function isReady({ status }: Client): boolean {
 }
 
 function workerClient(target: RedisTarget, options: ClientOptions): Client {
-  if (target.kind === 'redis') return new Redis({ ...target.options, ...options })
+  if (target.kind === 'redis') {
+    const client = new Worker({ ...target.options, ...options })
+    endSilentConnections(client)
+    return client
+  }
   const clusterRetryStrategy = backoff
+  const timed = { ...options, socketTimeout: SILENCE }
   if (target.kind === 'cluster')
-    return new Cluster(target.nodes, { redisOptions: { ...target.options, ...options }, clusterRetryStrategy })
+    return new Cluster(target.nodes, { redisOptions: { ...target.options, ...timed }, clusterRetryStrategy })
   const { client } = target
   if (client instanceof Cluster) {
     const { replyMapping: _, ...own } = client.options.redisOptions ?? {}
-    return client.duplicate(undefined, { redisOptions: { ...own, ...options }, clusterRetryStrategy, lazyConnect: false })
+    return client.duplicate(undefined, { redisOptions: { ...own, ...timed }, clusterRetryStrategy, lazyConnect: false })
   }
-  return client.duplicate(options)
+  return client.duplicate(timed)
+}
+
+/** BullMQ waits for jobs on a duplicate, which has few commands. */
+class Worker extends Redis {
+  override duplicate(options?: Partial<RedisOptions>): Redis {
+    return super.duplicate({ ...options, socketTimeout: SILENCE })
+  }
 }
 
 /**
