@@ -22,8 +22,11 @@ const FEWER = 3
 /** Part of a bout's jobs that each contender does first, uncounted: code is compiled as it is used. */
 const WARMUP = 0.2
 const QUICK_ROUNDS = 2
-/** Longest that a bout may take, ms. */
+/** Ours and the raw client: the first two. Whoever else hangs is not waited for. */
+const MAIN = 2
+/** Longest that a bout of them may take, and one of a peer, ms. */
 const DEADLINE = 1_200_000
+const PEER_DEADLINE = 60_000
 
 /** All contenders of one broker under all workloads, taking turns: A B, then B A. */
 export async function run(plan: Plan): Promise<Row[]> {
@@ -51,12 +54,25 @@ async function meet(
 ): Promise<Map<Contender, Measures[]>> {
   const able = contendersOf(workload, contenders)
   const rounds = roundsOf(workload, plan.quick)
-  if (rounds > 1) for (const contender of able) await bout(plan, workload, contender, { part: WARMUP })
   const samples = new Map(able.map((contender) => [contender, [] as Measures[]]))
+  const take = async (contender: Contender, how: { part?: number; capacity?: number }): Promise<Measures | undefined> => {
+    const isPeer = contenders.indexOf(contender) >= MAIN
+    try {
+      return await bout(plan, workload, contender, { ...how, deadline: isPeer ? PEER_DEADLINE : DEADLINE })
+    } catch (error) {
+      if (!isPeer) throw error
+      console.error(`\n${(error as Error).message}: left out`)
+      samples.delete(contender)
+      return undefined
+    }
+  }
+  if (rounds > 1) for (const contender of able) await take(contender, { part: WARMUP })
   for (let round = 0; round < rounds; round++)
     for (const contender of round % 2 === 0 ? able : able.toReversed()) {
       plan.onBout(`${plan.kind} · ${workload.title} · ${contender.title}`)
-      samples.get(contender)!.push(await bout(plan, workload, contender, { capacity: capacities.get(contender) ?? Infinity }))
+      if (!samples.has(contender)) continue
+      const measures = await take(contender, { capacity: capacities.get(contender) ?? Infinity })
+      if (measures) samples.get(contender)!.push(measures)
     }
   return samples
 }
@@ -71,26 +87,38 @@ export function roundsOf({ jobs, rounds = jobs.quick === undefined ? FEWER : ROU
 }
 
 async function bout(
-  { kind, url, quick }: Plan,
+  plan: Plan,
   workload: Workload,
   contender: Contender,
-  { part = 1, capacity = Infinity },
+  { part = 1, capacity = Infinity, deadline }: { part?: number; capacity?: number; deadline: number },
+): Promise<Measures> {
+  const jobs = Math.ceil((plan.quick ? workload.jobs.quick! : workload.jobs.full) * part)
+  const late = new Error(`${plan.kind}, ${workload.id}, ${contender.title}: not done after ${deadline / 60_000} minutes`)
+  let timer: NodeJS.Timeout | undefined
+  const end = new Promise<never>((_, reject) => (timer = setTimeout(reject, deadline, late)))
+  try {
+    return await Promise.race([play(plan, workload, contender, { jobs, capacity }), end])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** On a queue of its own. */
+async function play(
+  { kind, url }: Plan,
+  workload: Workload,
+  contender: Contender,
+  { jobs, capacity }: { jobs: number; capacity: number },
 ): Promise<Measures> {
   const queue = `bench-${randomBytes(5).toString('hex')}`
   const held = await contender.open(queue)
-  const jobs = Math.ceil((quick ? workload.jobs.quick! : workload.jobs.full) * part)
-  const late = new Error(`${kind}, ${workload.id}, ${contender.title}: not done after ${DEADLINE / 60_000} minutes`)
-  let timer: NodeJS.Timeout | undefined
   try {
-    const measures = workload.run(held, jobs, {
+    return await workload.run(held, jobs, {
       capacity,
       brokerMemory: () => (kind === 'memory' ? undefined : memoryAt(Number(new URL(url).port))),
       processes: (count) => crowdOf(count, { kind, url, contender: contender.title, queue }),
     })
-    const deadline = new Promise<never>((_, reject) => (timer = setTimeout(reject, DEADLINE, late)))
-    return await Promise.race([measures, deadline])
   } finally {
-    clearTimeout(timer)
     await held.drop()
   }
 }
