@@ -43,5 +43,7 @@ export interface Bout {
 export interface Contender {
   readonly title: string
   readonly abilities: ReadonlySet<Ability>
+  /** Ids of the workloads that it takes part in. Absent: in all that it is able to. */
+  readonly workloads?: ReadonlySet<string>
   open(queue: string): Promise<Bout>
 }

@@ -77,8 +77,10 @@ async function meet(
   return samples
 }
 
-export function contendersOf({ needs, pair }: Workload, contenders: readonly Contender[]): readonly Contender[] {
-  const able = contenders.filter(({ abilities }) => needs.every((need) => abilities.has(need)))
+export function contendersOf({ id, needs, pair }: Workload, contenders: readonly Contender[]): readonly Contender[] {
+  const able = contenders.filter(
+    ({ abilities, workloads }) => needs.every((need) => abilities.has(need)) && (workloads?.has(id) ?? true),
+  )
   return pair ? able.slice(0, 2) : able
 }
 

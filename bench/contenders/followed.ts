@@ -6,8 +6,9 @@ import type { Contender } from '../contender.ts'
 export function followed(contender: Contender, url: string, followers: number): Contender {
   return {
     title: `${contender.title}, ${followers} followers`,
+    abilities: new Set(['id']),
     // what they cost shows where jobs are added and worked
-    abilities: new Set(['id', 'many']),
+    workloads: new Set(['add-256', 'work-100', 'cycle']),
     async open(queue) {
       const crowd = fork(new URL('./followers.ts', import.meta.url), [url, queue, String(followers)])
       await once(crowd, 'message')
