@@ -44,6 +44,8 @@ await new Command('bench')
     else await measure(options)
   })
   .parseAsync()
+// a peer that hung may have left something running
+process.exit()
 
 async function measure({ broker: kinds, only, quick = false, resume = false }: Options): Promise<void> {
   const earlier = resume ? await load(LATEST) : undefined
@@ -119,7 +121,9 @@ async function serve(kind: Kind): Promise<RunningBroker | undefined> {
 
 function boutsOf(kind: Kind, chosen: readonly Workload[], quick: boolean): number {
   const contenders = contendersAt(kind, 'x://127.0.0.1:1').slice(0, quick ? QUICK : undefined)
-  return chosen.reduce((sum, each) => sum + contendersOf(each, contenders).length * roundsOf(each, quick), 0)
+  const bouts = (each: Workload): number =>
+    contendersOf(each, contenders).reduce((sum, contender) => sum + roundsOf(each, contender, quick), 0)
+  return chosen.reduce((sum, each) => sum + bouts(each), 0)
 }
 
 async function load(file: string | URL): Promise<Results> {

@@ -43,6 +43,8 @@ export interface Bout {
 export interface Contender {
   readonly title: string
   readonly abilities: ReadonlySet<Ability>
+  /** Somebody else's way to the same end: whoever hangs is not waited for, and has fewer bouts. */
+  readonly isPeer?: true
   /** Ids of the workloads that it takes part in. Absent: in all that it is able to. */
   readonly workloads?: ReadonlySet<string>
   open(queue: string): Promise<Bout>

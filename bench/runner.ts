@@ -16,15 +16,13 @@ export interface Plan {
   readonly onBout: (title: string) => void
 }
 
-/** Of the main workloads, and of the others. */
+/** Of the main workloads; of the others, and of peers. */
 const ROUNDS = 5
 const FEWER = 3
 /** Part of a bout's jobs that each contender does first, uncounted: code is compiled as it is used. */
 const WARMUP = 0.2
 const QUICK_ROUNDS = 2
-/** Ours and the raw client: the first two. Whoever else hangs is not waited for. */
-const MAIN = 2
-/** Longest that a bout of them may take, and one of a peer, ms. */
+/** Longest that a bout may take, and one of a peer, ms. */
 const DEADLINE = 1_200_000
 const PEER_DEADLINE = 60_000
 
@@ -53,14 +51,13 @@ async function meet(
   capacities: ReadonlyMap<Contender, number>,
 ): Promise<Map<Contender, Measures[]>> {
   const able = contendersOf(workload, contenders)
-  const rounds = roundsOf(workload, plan.quick)
+  const rounds = Math.max(...able.map((contender) => roundsOf(workload, contender, plan.quick)))
   const samples = new Map(able.map((contender) => [contender, [] as Measures[]]))
   const take = async (contender: Contender, how: { part?: number; capacity?: number }): Promise<Measures | undefined> => {
-    const isPeer = contenders.indexOf(contender) >= MAIN
     try {
-      return await bout(plan, workload, contender, { ...how, deadline: isPeer ? PEER_DEADLINE : DEADLINE })
+      return await bout(plan, workload, contender, { ...how, deadline: contender.isPeer ? PEER_DEADLINE : DEADLINE })
     } catch (error) {
-      if (!isPeer) throw error
+      if (!contender.isPeer) throw error
       console.error(`\n${(error as Error).message}: left out`)
       samples.delete(contender)
       return undefined
@@ -69,6 +66,7 @@ async function meet(
   if (rounds > 1) for (const contender of able) await take(contender, { part: WARMUP })
   for (let round = 0; round < rounds; round++)
     for (const contender of round % 2 === 0 ? able : able.toReversed()) {
+      if (round >= roundsOf(workload, contender, plan.quick)) continue
       plan.onBout(`${plan.kind} · ${workload.title} · ${contender.title}`)
       if (!samples.has(contender)) continue
       const measures = await take(contender, { capacity: capacities.get(contender) ?? Infinity })
@@ -84,8 +82,9 @@ export function contendersOf({ id, needs, pair }: Workload, contenders: readonly
   return pair ? able.slice(0, 2) : able
 }
 
-export function roundsOf({ jobs, rounds = jobs.quick === undefined ? FEWER : ROUNDS }: Workload, quick: boolean): number {
-  return quick ? Math.min(rounds, QUICK_ROUNDS) : rounds
+export function roundsOf(workload: Workload, { isPeer }: Contender, quick: boolean): number {
+  const { jobs, rounds = jobs.quick === undefined ? FEWER : ROUNDS } = workload
+  return Math.min(rounds, quick ? QUICK_ROUNDS : isPeer ? FEWER : ROUNDS)
 }
 
 async function bout(

@@ -7,6 +7,7 @@ const POLL = 0.5
 export function pgBoss(url: string): Contender {
   return {
     title: 'pg-boss',
+    isPeer: true,
     abilities: new Set(['id', 'delay', 'attempts', 'many']),
     async open(name) {
       const boss = new PgBoss({ connectionString: url, max: 10 })

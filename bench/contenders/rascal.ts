@@ -4,6 +4,7 @@ import type { Contender, Payload } from '../contender.ts'
 export function rascal(url: string): Contender {
   return {
     title: 'rascal',
+    isPeer: true,
     abilities: new Set(),
     async open(name) {
       const subscription = (prefetch: number): object => ({ queue: name, prefetch, contentType: 'application/json' })

@@ -11,6 +11,7 @@ type Entries = [stream: string, messages: [id: string, fields: string[]][]][] | 
 export function redisStreams(url: string): Contender {
   return {
     title: 'ioredis streams',
+    isPeer: true,
     abilities: new Set(['many']),
     async open(name) {
       const redis = new Redis(url)
