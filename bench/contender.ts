@@ -21,6 +21,8 @@ export type Ability = keyof Choice | 'many' | 'dead' | 'shared'
 
 /** One queue in the hands of one contender. */
 export interface Bout {
+  /** Has the broker do what the first job of a queue brings about, before the clock starts. Absent: `open` has. */
+  prepare?(): Promise<void>
   /** Resolves once the broker has confirmed it. */
   add(payload: Payload, choice?: Choice): Promise<unknown>
   /** All in as few steps as the contender has. */

@@ -114,6 +114,7 @@ async function play(
   const queue = `bench-${randomBytes(5).toString('hex')}`
   const held = await contender.open(queue)
   try {
+    await held.prepare?.()
     return await workload.run(held, jobs, {
       capacity,
       brokerMemory: () => (kind === 'memory' ? undefined : memoryAt(Number(new URL(url).port))),

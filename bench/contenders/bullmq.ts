@@ -1,4 +1,5 @@
 import { Queue, Worker, type BackendFactory, type IQueueBackend, type QueueOptions } from 'bullmq'
+import { payload } from '../load.ts'
 import type { Contender, Payload } from '../contender.ts'
 
 /** As Jobport's adapter has it by default. */
@@ -18,6 +19,10 @@ export function bullmq(
       await queue.waitUntilReady()
       const workers = new Set<Worker<Payload, unknown, 'a', IQueueBackend>>()
       return {
+        async prepare() {
+          await queue.add('a', payload(-1))
+          await queue.drain()
+        },
         add: (data, { id, delay, attempts } = {}) =>
           queue.add('a', data, {
             ...(id !== undefined && { deduplication: { id } }),

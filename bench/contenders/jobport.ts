@@ -1,4 +1,5 @@
 import { Broker, type Driver, type Queue } from '@jobport/core'
+import { payload } from '../load.ts'
 import type { Ability, Bout, Contender, Payload } from '../contender.ts'
 
 type Jobs = Record<'a', Payload>
@@ -31,8 +32,13 @@ export function jobport(
 
 function boutOf(broker: Broker, queue: Queue<Jobs>, given: boolean): Bout {
   const idOf = ({ i }: Payload): { id?: string } => (given ? { id: `j${i}` } : {})
+  const add: Bout['add'] = (data, choice) => queue.add('a', data, { ...idOf(data), ...choice })
   return {
-    add: (payload, choice) => queue.add('a', payload, { ...idOf(payload), ...choice }),
+    async prepare() {
+      await add(payload(-1))
+      await queue.purge()
+    },
+    add,
     addMany: (payloads) => queue.addMany(payloads.map((data) => ({ name: 'a', data, options: idOf(data) }))),
     async work(concurrency, handle, done) {
       const worker = broker.worker<Jobs>(queue.name, { a: ({ data }) => handle(data) }, { concurrency })
