@@ -23,11 +23,9 @@ const MOST_HEADERS = 60_000
 const ESCAPE = 'jobport-h-'
 const OWN = /^jobport(-|$)/
 /** What is written anew on every copy. */
-const MARK = /^jobport-(from|reason|error|dead-at|letter)$/
+const MARK = /^jobport-(copy|attempt|crashes|epoch|seen|first|from|reason|error|dead-at|letter)$/
 const DECODER = new TextDecoder('utf-8', { fatal: true })
 const NAME = /^[a-z0-9-]{1,64}$/
-/** Of a message without a mark. */
-const FIRST: Partial<Mark> & Travel = { attempt: 1, crashes: 0 }
 
 /** The dead letter that a life was redriven from. */
 export interface Origin {
@@ -135,7 +133,7 @@ export function fromWire({ content, properties }: NativeMessage): Reading {
   const given = properties.messageId as unknown
   const anonymous = typeof given !== 'string' || given === ''
   const uid = anonymous ? `${ANONYMOUS}${newToken()}` : given
-  const { copy = uid, ...travel } = markIn(properties.appId) ?? FIRST
+  const { copy = uid, ...travel } = markIn(properties.appId) ?? earlierMark(headers)
   const rest = { copy, anonymous, travel: { ...travel, ...readFrom(headers['jobport-from']) }, ...readDead(headers) }
   try {
     const written = readPolicy(properties, uid)
@@ -175,6 +173,19 @@ function unread(uid: string, name: unknown, content: Buffer, error: Error): Pick
   const message = unreadable(uid, content.toString('utf8').replaceAll('\0', '\uFFFD').toWellFormed())
   const invalid = error instanceof JobportError ? error : new JobportError('INVALID_MESSAGE', `message ${uid}: ${error.message}`)
   return { message: typeof name === 'string' && name !== '' ? { ...message, name } : message, invalid: toJobError(invalid) }
+}
+
+/** As it stood in headers before it came into the `app_id`; of a message without a mark, that of a first one. */
+function earlierMark(headers: Record<string, unknown>): Partial<Mark> & Travel {
+  const { 'jobport-copy': copy, 'jobport-epoch': epoch, 'jobport-seen': seen } = headers
+  return {
+    ...(typeof copy === 'string' && { copy }),
+    attempt: Math.max(1, whole(headers['jobport-attempt'], 1)),
+    crashes: whole(headers['jobport-crashes'], 0),
+    ...(typeof epoch === 'string' && {
+      ledger: { epoch, seen: whole(seen, 0), first: headers['jobport-first'] === true },
+    }),
+  }
 }
 
 function readFrom(text: unknown): { from: Origin } | undefined {

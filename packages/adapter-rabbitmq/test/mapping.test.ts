@@ -89,6 +89,32 @@ describe('RabbitMQ messages', () => {
     expect(content.toString()).to.equal('?')
   })
 
+  it('are read as an earlier version wrote them, with their marks in headers, and lose these when copied', () => {
+    const headers = {
+      jobport: JSON.stringify({ version: 1, id: 'order-42', addedAt: message.addedAt, attempts: 3 }),
+      'jobport-copy': 'c1',
+      'jobport-attempt': 2,
+      'jobport-crashes': 1,
+      'jobport-epoch': 'e1',
+      'jobport-seen': 7,
+      'jobport-first': true,
+    }
+    const properties = { type: 'a', messageId: UID, appId: 'jobport/1', priority: 9, headers }
+    const raw = received({ content: Buffer.from('{"n":1}'), properties })
+    const reading = fromWire(raw)
+    const ledger = { epoch: 'e1', seen: 7, first: true }
+    expect(reading).to.deep.equal({
+      message: { ...message, id: 'order-42', attempts: 3 },
+      travel: { attempt: 2, crashes: 1, ledger },
+      copy: 'c1',
+      anonymous: false,
+    })
+    const travel: Travel = { attempt: 3, crashes: 1, ledger: { ...ledger, first: false } }
+    const copy = copyOf(raw, reading, travel)
+    expect(Object.keys(copy.properties.headers as object)).to.deep.equal(['jobport'])
+    expect(fromWire(received(copy))).to.deep.equal({ ...reading, travel, copy: copy.copy })
+  })
+
   it('of other clients are copied with what was read', () => {
     const raw = received({ content: Buffer.from('{"n":1}'), properties: { type: 'a', messageId: 'm', correlationId: 'theirs' } })
     const reading = fromWire(raw)
