@@ -67,7 +67,11 @@ async function survives(options: BullMQOptions, master: RunningBroker): Promise<
   await load.stop()
   const late = (): string[] => missing().filter((id) => Math.abs(accepted.get(id)! - killed) > UNCOPIED)
   await eventually('every job that was copied', () => late().length === 0, state)
-  await eventually('an end', async () => (await queue.counts()).waiting === 0, state)
+  const left = async (): Promise<number> => {
+    const { waiting, active } = await queue.counts()
+    return waiting + active
+  }
+  await eventually('an end', async () => (await left()) === 0, state)
   console.log(
     `      ${accepted.size} accepted, ${missing().length} lost uncopied, ${refusals.length} adds refused, recovery ${recovery} ms`,
   )
