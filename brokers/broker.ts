@@ -38,6 +38,8 @@ export interface RunningBroker extends AsyncDisposable {
   resume(): Promise<void>
   /** Has it refuse whatever needs room, as one that is full does, until told otherwise or restarted. Absent: it cannot be had. */
   readonly setFull?: (full: boolean) => Promise<void>
+  /** Has one queue give no answer for so many ms, while all others do. Resolves once it is so. Absent: it cannot be had. */
+  readonly stall?: (queue: string, ms: number) => Promise<void>
   /** Leaves no room on its disk, until told otherwise. Absent: it has no disk of its own, see `disk`. */
   readonly setDiskFull?: (full: boolean) => Promise<void>
   /** Ends it whatever its state and removes its data. Idempotent. */

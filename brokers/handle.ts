@@ -11,6 +11,8 @@ export interface Handle {
   resume(): Promise<void>
   /** Absent: none of its programs can. */
   readonly setFull?: (full: boolean) => Promise<void>
+  /** Absent: none of its programs can. */
+  readonly stall?: (queue: string, ms: number) => Promise<void>
   /** Absent: it has no disk of its own. */
   readonly setDiskFull?: (full: boolean) => Promise<void>
   /** Ends it, paused or not, and removes what it left. */

@@ -54,6 +54,7 @@ class LocalHandle implements Handle {
   readonly host = HOST
   readonly port: number
   readonly setFull?: (full: boolean) => Promise<void>
+  readonly stall?: (queue: string, ms: number) => Promise<void>
   readonly setDiskFull?: (full: boolean) => Promise<void>
   readonly #recipe: Recipe
   readonly #place: Place
@@ -67,8 +68,9 @@ class LocalHandle implements Handle {
     this.port = port
     this.#recipe = recipe
     this.#place = place
-    const { setFull } = recipe.local
+    const { setFull, stall } = recipe.local
     if (setFull) this.setFull = (full) => setFull(place, full)
+    if (stall) this.stall = (queue, ms) => stall(place, queue, ms)
     if (place.hasDisk) this.setDiskFull = (full) => setDiskFull(place.data, full)
     this.#folder = folder
     this.#command = command

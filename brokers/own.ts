@@ -17,6 +17,7 @@ export class OwnBroker implements RunningBroker {
   readonly way: Way
   readonly owned = true
   readonly setFull?: (full: boolean) => Promise<void>
+  readonly stall?: (queue: string, ms: number) => Promise<void>
   readonly setDiskFull?: (full: boolean) => Promise<void>
   readonly #recipe: Recipe
   readonly #handle: Handle
@@ -33,7 +34,8 @@ export class OwnBroker implements RunningBroker {
     this.#handle = handle
     const setFull = fillerOf(recipe, handle)
     if (setFull) this.setFull = (full) => this.#next(() => setFull(full))
-    const { setDiskFull } = handle
+    const { stall, setDiskFull } = handle
+    if (stall) this.stall = (queue, ms) => this.#next(() => stall(queue, ms))
     if (setDiskFull) this.setDiskFull = (full) => this.#next(() => setDiskFull(full))
     this.#release = endWithProcess(() => handle.abandon())
   }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { freePort } from './ports.ts'
 import { ask } from './probe.ts'
 import { findProgram } from './programs.ts'
-import type { Recipe, Settings } from './recipe.ts'
+import type { Place, Recipe, Settings } from './recipe.ts'
 
 const OLDEST = 4
 const CONTROL = join(import.meta.dirname, 'rabbitmq-control.sh')
@@ -66,12 +66,23 @@ export const rabbitmq: Recipe = {
       ...lines({ ...SETTINGS, ...settings }),
     ],
     /** An alarm: it holds back what publishers send. */
-    async setFull({ programs, data }, full) {
-      const watermark = full ? ['absolute', '1'] : ['0.6']
-      await promisify(execFile)(CONTROL, [programs, data, 'set_vm_memory_high_watermark', ...watermark], { timeout: 30_000 })
-    },
+    setFull: (place, full) => control(place, 'set_vm_memory_high_watermark', ...(full ? ['absolute', '1'] : ['0.6'])),
+    /** The leader of a quorum queue. */
+    stall: (place, queue, ms) =>
+      control(
+        place,
+        'eval',
+        `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)),
+         Leader = amqqueue:get_pid(Q),
+         ok = sys:suspend(Leader),
+         timer:apply_after(${ms}, sys, resume, [Leader]).`,
+      ),
     endSignal: 'SIGQUIT',
   },
+}
+
+async function control({ programs, data }: Place, ...command: string[]): Promise<void> {
+  await promisify(execFile)(CONTROL, [programs, data, ...command], { timeout: 30_000 })
 }
 
 /** From paths such as `rabbitmq_server-4.3.6/sbin` and `rabbitmq/4.3.6/sbin`. */

@@ -44,6 +44,8 @@ export interface LocalRecipe {
   command(place: Place, port: number, settings: Settings): string[]
   /** As the recipe's own, where only a program beside the server can. */
   setFull?(place: Place, full: boolean): Promise<void>
+  /** Has one queue give no answer for so many ms. */
+  stall?(place: Place, queue: string, ms: number): Promise<void>
   /** Ends it at once. */
   readonly endSignal: NodeJS.Signals
   /** Gives back what the system still keeps for a server that was killed, and no process holds. */

@@ -10,6 +10,7 @@ import {
 } from '@jobport/core/driver'
 import { hasGivenId, toWire } from './mapping.ts'
 import { record } from './publish.ts'
+import { tally } from './tally.ts'
 import type { Calls } from './calls.ts'
 import type { Control } from './control.ts'
 import type { LedgerApi } from './ledger/api.ts'
@@ -166,7 +167,7 @@ export class RabbitMQAdmin implements QueueAdmin {
   async #look(): Promise<Resting> {
     const { calls, topology } = this.#options
     const { work } = this.#names
-    const { messageCount } = await calls.run(`counting ${this.#queue}`, (channel) => channel.checkQueue(work))
+    const { messageCount } = await calls.run(`counting ${this.#queue}`, (channel) => tally(channel, work))
     return { waiting: messageCount, delayed: await topology.delayed(this.#queue) }
   }
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Channel } from 'amqplib'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
+import { tally } from './tally.ts'
 import type { Calls } from './calls.ts'
 import type { Link } from './link.ts'
 import type { Names } from './names.ts'
@@ -83,7 +84,7 @@ export class Control {
 
   /** `silent`: workers that did not answer in time. */
   async ask(names: Names, question: Question, deadline: number = ANSWER_DEADLINE): Promise<{ replies: Reply[]; silent: number }> {
-    const members = await this.#calls.find('counting workers', (channel) => channel.checkQueue(names.members))
+    const members = await this.#calls.find('counting workers', (channel) => tally(channel, names.members))
     const wanted = members?.consumerCount ?? 0
     if (wanted === 0) return { replies: [], silent: 0 }
     const channel = await this.#link.channel()

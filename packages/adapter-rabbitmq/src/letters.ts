@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
 import { deadNoteOf, fromWire, type DeadNote, type Reading } from './mapping.ts'
+import { tally } from './tally.ts'
 import type { Calls } from './calls.ts'
 import type { Link } from './link.ts'
 
@@ -47,7 +48,7 @@ export class Letters {
   count(): Promise<number> {
     return this.#next(async () => {
       await this.#putBack()
-      return (await this.#settled()).count
+      return (await this.#settled())?.count ?? 0
     })
   }
 
@@ -111,12 +112,13 @@ export class Letters {
     await look?.close()
   }
 
-  /** Waits for whoever is reading to put them back; `readers`, if they do not in time. */
-  async #settled(): Promise<{ count: number; readers: number }> {
+  /** Waits for whoever is reading to put them back; `readers`, if they do not in time. `undefined` without a queue. */
+  async #settled(): Promise<{ count: number; readers: number } | undefined> {
     const end = Date.now() + TURN_DEADLINE
     for (;;) {
-      const found = await this.#calls.find(`counting ${this.#queue}`, (channel) => channel.checkQueue(this.#queue))
-      const { messageCount: count = 0, consumerCount: readers = 0 } = found ?? {}
+      const found = await this.#calls.find(`counting ${this.#queue}`, (channel) => tally(channel, this.#queue))
+      if (!found) return undefined
+      const { messageCount: count, consumerCount: readers } = found
       if (readers === 0 || Date.now() > end) return { count, readers }
       await pause(POLL * (1 + Math.random()))
     }
@@ -126,14 +128,11 @@ export class Letters {
   async #take(): Promise<Look> {
     const end = Date.now() + TURN_DEADLINE
     for (;;) {
-      const { count, readers } = await this.#settled()
+      const found = await this.#settled()
       const look = new Look(await this.#link.channel(), this.#queue)
-      if (count === 0 && readers === 0) {
-        await look.close()
-        return look
-      }
       try {
-        await look.open(count)
+        if (!found || (found.count + found.readers === 0 && (await look.isEmpty()))) await look.close()
+        else await look.open(found.count)
         return look
       } catch (error) {
         await look.close()
@@ -170,6 +169,13 @@ class Look {
     return !this.#isClosed
   }
 
+  /** As the queue's leader says, without which RabbitMQ counts none. */
+  async isEmpty(): Promise<boolean> {
+    const found = await within(CALL_DEADLINE, 'reading', this.#channel.get(this.#queue))
+    if (found) this.#channel.nack(found)
+    return !found
+  }
+
   async open(expected: number): Promise<void> {
     this.#expected = expected
     const receive = (raw: ConsumeMessage | null): void => {
@@ -188,9 +194,10 @@ class Look {
 
   /** Resolves once all that lie in the queue are in hand. */
   async all(): Promise<void> {
+    if (this.#tag === undefined) return
     const end = Date.now() + SCAN_DEADLINE
-    for (let quietSince = Date.now(), before = -1; !this.#isClosed && this.#tag !== undefined; ) {
-      const { messageCount } = await within(CALL_DEADLINE, 'reading', this.#channel.checkQueue(this.#queue))
+    for (let quietSince = Date.now(), before = -1; !this.#isClosed; ) {
+      const { messageCount } = await within(CALL_DEADLINE, 'reading', tally(this.#channel, this.#queue))
       const here = this.#letters.length + this.#removed
       // what the queue had handed out by the time of one answer has come by the time of the next
       const isStill = here === before && messageCount === 0
@@ -203,6 +210,7 @@ class Look {
         throw new JobportError('UNAVAILABLE', `only ${here} of ${this.#expected} dead letters came within ${SCAN_DEADLINE} ms`)
       await pause(POLL)
     }
+    throw new JobportError('UNAVAILABLE', 'the broker closed the channel on which dead letters were read')
   }
 
   newestFirst(wanted: (letter: Letter) => boolean = () => true): Letter[] {
@@ -254,7 +262,7 @@ class Look {
   async #settled(): Promise<void> {
     const end = Date.now() + SETTLED_DEADLINE
     while (Date.now() < end) {
-      const { messageCount } = await within(CALL_DEADLINE, 'putting back', this.#channel.checkQueue(this.#queue))
+      const { messageCount } = await within(CALL_DEADLINE, 'putting back', tally(this.#channel, this.#queue))
       if (messageCount >= this.#letters.length) return
       await pause(POLL)
     }

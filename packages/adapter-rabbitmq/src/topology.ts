@@ -3,6 +3,7 @@ import { JobportError } from '@jobport/core/driver'
 import { isForeign } from './faults.ts'
 import { DIGITS, digitsOf, levels, pattern, stepsOf } from './delay-steps.ts'
 import { LEVELS, namesOf, type DelayNames, type Names } from './names.ts'
+import { tally } from './tally.ts'
 import type { Channel } from 'amqplib'
 import type { Calls } from './calls.ts'
 import type { Settings } from './settings.ts'
@@ -107,10 +108,12 @@ export class Topology {
   async delayed(queue: string): Promise<number> {
     if (this.#settings.delays === 'shared') return 0
     const names = await this.#steps(queue)
-    const found = await this.#calls.find(`counting the delays of ${queue}`, (channel) =>
-      Promise.all(names.map((name) => channel.checkQueue(name))),
-    )
-    return (found ?? []).reduce((sum, { messageCount }) => sum + messageCount, 0)
+    const found = await this.#calls.find(`counting the delays of ${queue}`, async (channel) => {
+      let sum = 0
+      for (const name of names) sum += (await tally(channel, name)).messageCount
+      return sum
+    })
+    return found ?? 0
   }
 
   /** Empties the chain. Answers how many were in it. */
