@@ -6,6 +6,7 @@ import { within } from './deadline.ts'
 import { toJobportError } from './faults.ts'
 import { fromWire } from './mapping.ts'
 import { Session } from './session.ts'
+import { Slots } from './slots.ts'
 import type { LeasedJob } from './leased-job.ts'
 import type { InHand } from './plain-steps.ts'
 import type { Link } from './link.ts'
@@ -35,6 +36,11 @@ const REMOVAL = 1_000
 const START_DEADLINE = 7_000
 const RETURN_DEADLINE = 2_500
 
+interface Arrival {
+  readonly session: Session
+  readonly raw: ConsumeMessage
+}
+
 /** A subscription that outlives its sessions with the broker. */
 export class RabbitMQConsumer implements Consumer {
   lastContact: number = Date.now()
@@ -43,6 +49,7 @@ export class RabbitMQConsumer implements Consumer {
   readonly #arriving = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
   readonly #pulse: NodeJS.Timeout
+  readonly #slots: Slots<Arrival>
   #session: Session | undefined
   #paused = false
   #stopped = false
@@ -51,6 +58,12 @@ export class RabbitMQConsumer implements Consumer {
 
   constructor(options: ConsumerOptions) {
     this.#options = options
+    this.#slots = new Slots({
+      most: options.prefetch,
+      begin: (arrival) => this.#arrive(arrival),
+      giveUp: (arrival) => void handBack(arrival),
+      onChange: () => void this.#switch().catch((error: Error) => this.#report(error)),
+    })
     this.#pulse = setInterval(() => void this.#beat(), PULSE).unref()
   }
 
@@ -135,7 +148,7 @@ export class RabbitMQConsumer implements Consumer {
       quorum,
       publisher,
       member: { answer: (question) => this.#answer(session, question) },
-      onMessage: (message) => this.#arrive(session, message),
+      onMessage: (raw) => this.#meet({ session, raw }),
     })
     try {
       this.#session = session
@@ -151,26 +164,36 @@ export class RabbitMQConsumer implements Consumer {
     }
   }
 
-  #arrive(session: Session, raw: ConsumeMessage): void {
+  #meet(arrival: Arrival): void {
     this.lastContact = Date.now()
-    const taking = this.#take(session, raw)
+    this.#slots.enter(arrival)
+  }
+
+  #arrive(arrival: Arrival): void {
+    const taking = this.#take(arrival)
     if (!taking) return
-    const here = (): boolean => this.#arriving.delete(arriving)
+    const here = (isHeld: boolean): void => {
+      this.#arriving.delete(arriving)
+      if (!isHeld) this.#slots.leave({ lingers: false })
+    }
     const arriving: Promise<unknown> = taking.then(here, (error: Error) => {
       this.#report(error)
-      here()
+      here(false)
     })
     this.#arriving.add(arriving)
   }
 
-  /** Answers nothing if all is done. */
-  #take(session: Session, raw: ConsumeMessage): Promise<void> | undefined {
-    if (this.#stopped || this.#paused) return session.requeue(raw)
+  /** Answers whether it is held now; nothing if it is, and that is all. */
+  #take({ session, raw }: Arrival): Promise<boolean> | undefined {
+    if (!session.isOpen) return Promise.resolve(false)
+    if (this.#stopped || this.#paused) return session.requeue(raw).then(() => false)
     const job = this.#options.lease({ queue: this.#options.queue, raw, reading: fromWire(raw), session })
-    return job instanceof Promise ? job.then((leased) => leased && this.#receive(session, leased)) : this.#receive(session, job)
+    if (!(job instanceof Promise)) return this.#receive(session, job, { lingers: false })
+    return job.then((leased) => (leased ? (this.#receive(session, leased, { lingers: true }) ?? true) : false))
   }
 
-  #receive(session: Session, job: LeasedJob): Promise<void> | undefined {
+  #receive(session: Session, job: LeasedJob, how: { lingers: boolean }): Promise<boolean> | undefined {
+    job.onFree(() => this.#slots.leave(how))
     if (!session.isOpen) {
       job.lose()
       return undefined
@@ -180,7 +203,7 @@ export class RabbitMQConsumer implements Consumer {
       this.#held.delete(job)
       this.#retire()
     })
-    if (this.#stopped || this.#paused) return job.giveBack()
+    if (this.#stopped || this.#paused) return job.giveBack().then(() => true)
     this.#options.deliver(job)
     return undefined
   }
@@ -200,8 +223,12 @@ export class RabbitMQConsumer implements Consumer {
     const change = this.#switching.then(async () => {
       const session = this.#session
       if (!session?.isOpen) return
-      if (this.#paused || this.#stopped) await session.unsubscribe()
-      else await session.subscribe()
+      if (!this.#paused && !this.#stopped) {
+        await session.subscribe()
+        return session.ahead(this.#slots.isAhead)
+      }
+      await session.unsubscribe()
+      await Promise.all(this.#slots.clear().map(handBack))
     })
     this.#switching = change.catch(() => {})
     return change
@@ -255,4 +282,9 @@ export class RabbitMQConsumer implements Consumer {
     const told = toJobportError(error, 'a worker')
     if (told.code !== 'UNAVAILABLE' && told.code !== 'LEASE_LOST') this.#options.onError(told)
   }
+}
+
+/** It was not looked at. Never rejects. */
+async function handBack({ session, raw }: Arrival): Promise<void> {
+  if (session.isOpen) await session.requeue(raw).catch(() => {})
 }

@@ -33,6 +33,7 @@ export class LeasedJob implements Delivery {
   readonly lease: Lease = new Lease()
   readonly #steps: Steps
   readonly #listeners: (() => void)[] = []
+  #onFree: (() => void) | undefined
   #isOver = false
   /** The only settlement there is. */
   #settling: Promise<void> | undefined
@@ -49,6 +50,7 @@ export class LeasedJob implements Delivery {
   settle(outcome: Outcome): Promise<void> {
     if (this.#settling || this.lease.isLost) return Promise.reject(this.#leaseLost())
     this.#settling = this.#settle(outcome)
+    this.#free()
     return this.#settling
   }
 
@@ -56,6 +58,11 @@ export class LeasedJob implements Delivery {
   onEnd(listener: () => void): void {
     if (this.#isOver) listener()
     else this.#listeners.push(listener)
+  }
+
+  /** Calls `listener` once its settlement has begun, or it is lost. */
+  onFree(listener: () => void): void {
+    this.#onFree = listener
   }
 
   get isSettling(): boolean {
@@ -75,6 +82,7 @@ export class LeasedJob implements Delivery {
     const unsettled = this.#settling === undefined
     this.#settling ??= this.#settle({ type: 'release' })
     if (unsettled) this.lease.lose()
+    this.#free()
     await this.#settling.catch(() => {})
   }
 
@@ -105,7 +113,14 @@ export class LeasedJob implements Delivery {
     if (told.code !== 'UNAVAILABLE' && told.code !== 'UNCONFIRMED') throw told
   }
 
+  #free(): void {
+    const listener = this.#onFree
+    this.#onFree = undefined
+    listener?.()
+  }
+
   #end(): void {
+    this.#free()
     this.#isOver = true
     for (const listener of this.#listeners.splice(0)) listener()
   }

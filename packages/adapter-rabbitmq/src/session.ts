@@ -19,6 +19,8 @@ export interface SessionOptions {
 const CONSUMER_TIMEOUT = 30 * 86_400_000
 const CALL_DEADLINE = 5_000
 const CLOSE_DEADLINE = 1_000
+/** A consumer's priority: others are served first. */
+const BEHIND_ALL = -1
 /** An idle queue delivers nothing, ms. */
 const SOON = 2
 
@@ -31,6 +33,7 @@ export class Session {
   #work: Channel | undefined
   #control: Channel | undefined
   #tag: string | undefined
+  #aheadTag: string | undefined
   #isOver = false
   #acks: Acknowledgements | undefined
   #onDelivery: (() => void) | undefined
@@ -70,8 +73,23 @@ export class Session {
   }
 
   async subscribe(): Promise<void> {
+    this.#tag ??= await this.#consume()
+  }
+
+  /** Has the broker deliver as many again, where no worker takes them otherwise, or no longer. */
+  async ahead(wanted: boolean): Promise<void> {
+    if (wanted) {
+      this.#aheadTag ??= await this.#consume(BEHIND_ALL)
+      return
+    }
+    const tag = this.#aheadTag
+    this.#aheadTag = undefined
+    if (tag !== undefined && this.isOpen) await within(CALL_DEADLINE, 'ending a subscription', this.#work!.cancel(tag))
+  }
+
+  async #consume(priority = 0): Promise<string | undefined> {
     const work = this.#work
-    if (!work || this.#tag !== undefined) return
+    if (!work) return undefined
     const { names, quorum, onMessage } = this.#options
     const receive = (message: ConsumeMessage | null): void => {
       if (message) {
@@ -83,13 +101,17 @@ export class Session {
       // the broker has ended the subscription and takes back what is out
       else void this.close()
     }
-    const consuming = work.consume(names.work, receive, quorum ? { arguments: { 'x-consumer-timeout': CONSUMER_TIMEOUT } } : {})
+    const consuming = work.consume(names.work, receive, {
+      ...(priority !== 0 && { priority }),
+      ...(quorum && { arguments: { 'x-consumer-timeout': CONSUMER_TIMEOUT } }),
+    })
     const { consumerTag } = await within(CALL_DEADLINE, 'consuming', consuming)
-    this.#tag = consumerTag
+    return consumerTag
   }
 
   /** Nothing is delivered once it resolved. */
   async unsubscribe(): Promise<void> {
+    await this.ahead(false)
     const tag = this.#tag
     this.#tag = undefined
     if (tag !== undefined && this.isOpen) await within(CALL_DEADLINE, 'ending a subscription', this.#work!.cancel(tag))
