@@ -11,7 +11,7 @@ interface Waiting {
 }
 
 /** Sent together at most: the first answers should not wait for too many others. */
-const BATCH = 32
+const BATCH = 16
 
 /** Brings single messages of one queue to the driver: those of one turn of the event loop together, in order. */
 export class Outbox {
