@@ -16,6 +16,14 @@ const HELD = `queue = $1 AND id = $2 AND state = 'active' AND lock_token = $3`
 /** Flows and schedulers. */
 const RELATED = `(j.parent_id IS NOT NULL OR j.scheduler_id IS NOT NULL)`
 
+/**
+ * The job of an id that an earlier table of the statement gives. Planned apart: of a queue that was filled since the last
+ * `ANALYZE` PostgreSQL expects one job, and reads all of it where it may.
+ */
+function byId(id: string): string {
+  return `(SELECT * FROM job WHERE queue = $1 AND id = ${id} OFFSET 0)`
+}
+
 /** $2 id, $3 holder. */
 export const FREE: string = `
 WITH freed AS (DELETE FROM dedup d WHERE queue = $1 AND dedup_id = $2 AND job_id = $3 AND ${OVER} RETURNING 1)
@@ -44,7 +52,7 @@ SELECT note FROM held`
 /** $2 uids. */
 export const LOOK: string = `
 SELECT j.state, j.process_at_ms, j.opts->'note' AS note, j.attempts_started, j.attempts_made, j.stalled_count
-FROM unnest($2::text[]) WITH ORDINALITY AS u(id, place) LEFT JOIN job j ON j.queue = $1 AND j.id = u.id ORDER BY u.place`
+FROM unnest($2::text[]) WITH ORDINALITY AS u(id, place) LEFT JOIN LATERAL ${byId('u.id')} j ON true ORDER BY u.place`
 
 /** $2 token. */
 export const SALVAGE: string = `${RAW_COLUMNS} FROM job WHERE queue = $1 AND state = 'active' AND lock_token = $2 LIMIT 1`
@@ -54,9 +62,9 @@ export const RAW: string = `${RAW_COLUMNS} FROM job WHERE queue = $1 AND id = $2
 
 /** The live job that holds an id, or that has it for its own. $2 id. */
 export const FIND: string = `
-SELECT j.id, j.state, ${RELATED} AS related FROM job j
-WHERE j.queue = $1 AND j.state IN ${LIVE} AND COALESCE(j.dedup_id, j.id) = $2
-  AND j.id IN ((SELECT job_id FROM dedup WHERE queue = $1 AND dedup_id = $2), $2) LIMIT 1`
+SELECT j.id, j.state, ${RELATED} AS related
+FROM (SELECT job_id AS id FROM dedup WHERE queue = $1 AND dedup_id = $2 UNION SELECT $2::text) k CROSS JOIN LATERAL ${byId('k.id')} j
+WHERE j.state IN ${LIVE} AND COALESCE(j.dedup_id, j.id) = $2 LIMIT 1`
 
 /** $2 id. */
 export const DEAD: string = `
