@@ -241,6 +241,7 @@ export class Ledger implements LedgerApi {
   #afterFold(folded: Folded): void {
     const { batch, answers } = folded
     if (batch.writer === this.#outbox.writer) this.#outbox.answer(batch.seq, answers)
+    else this.#outbox.wake()
     this.#waits.after(folded)
     if (this.#session) this.#snapshots.check()
   }

@@ -79,6 +79,11 @@ export class Outbox {
     this.#schedule()
   }
 
+  /** Somebody else's snapshot may be what had to come first. */
+  wake(): void {
+    if (this.#sent.size === 0) this.#schedule()
+  }
+
   suspend(): void {
     this.#sender = undefined
   }
