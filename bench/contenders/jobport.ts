@@ -33,20 +33,24 @@ export function jobport(
 function boutOf(broker: Broker, queue: Queue<Jobs>, given: boolean): Bout {
   const idOf = ({ i }: Payload): { id?: string } => (given ? { id: `j${i}` } : {})
   const add: Bout['add'] = (data, choice) => queue.add('a', data, { ...idOf(data), ...choice })
+  const work: Bout['work'] = async (concurrency, handle, done) => {
+    const worker = broker.worker<Jobs>(queue.name, { a: ({ data }) => handle(data) }, { concurrency })
+    worker.on('completed', done)
+    worker.on('error', (error) => console.error(error.message))
+    await worker.ready()
+    return () => worker.stop()
+  }
   return {
     async prepare() {
       await add(payload(-1))
-      await queue.purge()
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const stop = await work(1, () => {}, resolve)
+      await promise
+      await stop()
     },
     add,
     addMany: (payloads) => queue.addMany(payloads.map((data) => ({ name: 'a', data, options: idOf(data) }))),
-    async work(concurrency, handle, done) {
-      const worker = broker.worker<Jobs>(queue.name, { a: ({ data }) => handle(data) }, { concurrency })
-      worker.on('completed', done)
-      worker.on('error', (error) => console.error(error.message))
-      await worker.ready()
-      return () => worker.stop()
-    },
+    work,
     redriveAll: async () => (await queue.deadLetters.redriveAll()).redriven,
     dead: async () => (await queue.counts()).dead,
     counts: () => queue.counts(),

@@ -116,16 +116,6 @@ export class Topology {
     return found ?? 0
   }
 
-  /** Empties the chain. Answers how many were in it. */
-  async purgeDelays(queue: string): Promise<number> {
-    if (this.#settings.delays === 'shared') return 0
-    const names = await this.#steps(queue)
-    const purged = await this.#calls.find(`purging the delays of ${queue}`, (channel) =>
-      Promise.all(names.map((name) => channel.purgeQueue(name))),
-    )
-    return (purged ?? []).reduce((sum, { messageCount }) => sum + messageCount, 0)
-  }
-
   /** Removes all of it. A worker that declares anew what is just being deleted can cost us the connection: then once more. */
   async drop(queue: string): Promise<void> {
     for (let tries = 1; ; tries++) {

@@ -119,7 +119,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     return this.#admin('cancel', 'remove', (admin) => admin.remove(id, 'live'))
   }
 
-  /** Removes all waiting and delayed jobs, nothing else. Answers how many. */
+  /** Removes all waiting and delayed jobs, nothing else; of those with a given id only, if `features.cancel` is `'given'`. Answers how many. */
   async purge(): Promise<number> {
     return this.#admin('cancel', 'purge', (admin) => admin.purge('live'))
   }
