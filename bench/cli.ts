@@ -8,9 +8,9 @@ import { Command } from 'commander'
 import { contendersAt, KINDS, QUICK, TITLES, versionOf, type Kind } from './arenas.ts'
 import { compare } from './compare.ts'
 import { writePage } from './page.ts'
-import { contendersOf, roundsOf, run } from './runner.ts'
+import { measurePart, workloadsOf } from './part.ts'
+import { contendersOf, roundsOf } from './runner.ts'
 import { tableOf } from './table.ts'
-import { workloads } from './workloads/index.ts'
 import type { Results, Row } from './results.ts'
 import type { Workload } from './workload.ts'
 
@@ -44,8 +44,6 @@ await new Command('bench')
     else await measure(options)
   })
   .parseAsync()
-// a peer that hung may have left something running
-process.exit()
 
 async function measure({ broker: kinds, only, quick = false, resume = false }: Options): Promise<void> {
   const earlier = resume ? await load(LATEST) : undefined
@@ -53,8 +51,7 @@ async function measure({ broker: kinds, only, quick = false, resume = false }: O
   // before anything is written
   const now = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
   const revision = [...new Set([...(earlier?.revision.split(', ') ?? []), now])].join(', ')
-  const pattern = new RegExp(only ?? '')
-  const chosen = workloads.filter(({ id, jobs }) => pattern.test(id) && (!quick || jobs.quick !== undefined))
+  const chosen = workloadsOf({ only, quick })
   const versions: Record<string, string> = {
     ...earlier?.versions,
     node: process.versions.node,
@@ -77,7 +74,7 @@ async function measure({ broker: kinds, only, quick = false, resume = false }: O
     const url = server?.url ?? 'memory://bench'
     versions[kind] = await versionOf(kind, url)
     const onBout = (title: string): void => bar.increment({ title })
-    rows.push(...(await run({ kind, url, workloads: chosen, quick, onBout })))
+    rows.push(...(await measurePart({ kind, url, only, quick }, onBout)))
     await save(resultsOf(rows, versions, { revision, quick, start }))
   }
   bar.stop()

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { median } from 'simple-statistics'
 import { memoryAt } from '@jobport/brokers'
 import { contendersAt, QUICK, type Kind } from './arenas.ts'
 import { crowdOf } from './crowd.ts'
-import type { Contender } from './contender.ts'
+import type { Bout, Contender } from './contender.ts'
 import type { Row } from './results.ts'
 import type { Measures, Workload } from './workload.ts'
 
@@ -25,6 +26,8 @@ const QUICK_ROUNDS = 2
 /** Longest that a bout may take, and one of a peer, ms. */
 const DEADLINE = 1_200_000
 const PEER_DEADLINE = 60_000
+/** Removing the queue of a bout that grew to a million jobs takes a while, ms. */
+const DROP_DEADLINE = 120_000
 
 /** All contenders of one broker under all workloads, taking turns: A B, then B A. */
 export async function run(plan: Plan): Promise<Row[]> {
@@ -95,32 +98,29 @@ async function bout(
 ): Promise<Measures> {
   const jobs = Math.ceil((plan.quick ? workload.jobs.quick! : workload.jobs.full) * part)
   const late = new Error(`${plan.kind}, ${workload.id}, ${contender.title}: not done after ${deadline / 60_000} minutes`)
+  const queue = `bench-${randomBytes(5).toString('hex')}`
+  const held = await contender.open(queue)
   let timer: NodeJS.Timeout | undefined
   const end = new Promise<never>((_, reject) => (timer = setTimeout(reject, deadline, late)))
   try {
-    return await Promise.race([play(plan, workload, contender, { jobs, capacity }), end])
+    return await Promise.race([play(plan, workload, contender, { queue, held, jobs, capacity }), end])
   } finally {
     clearTimeout(timer)
+    // of one that hangs, this ends what it still has running
+    await Promise.race([held.drop(), pause(DROP_DEADLINE, undefined, { ref: false })])
   }
 }
 
-/** On a queue of its own. */
 async function play(
   { kind, url }: Plan,
   workload: Workload,
   contender: Contender,
-  { jobs, capacity }: { jobs: number; capacity: number },
+  { queue, held, jobs, capacity }: { queue: string; held: Bout; jobs: number; capacity: number },
 ): Promise<Measures> {
-  const queue = `bench-${randomBytes(5).toString('hex')}`
-  const held = await contender.open(queue)
-  try {
-    await held.prepare?.()
-    return await workload.run(held, jobs, {
-      capacity,
-      brokerMemory: () => (kind === 'memory' ? undefined : memoryAt(Number(new URL(url).port))),
-      processes: (count) => crowdOf(count, { kind, url, contender: contender.title, queue }),
-    })
-  } finally {
-    await held.drop()
-  }
+  await held.prepare?.()
+  return workload.run(held, jobs, {
+    capacity,
+    brokerMemory: () => (kind === 'memory' ? undefined : memoryAt(Number(new URL(url).port))),
+    processes: (count) => crowdOf(count, { kind, url, contender: contender.title, queue }),
+  })
 }
