@@ -1,5 +1,4 @@
 import {
-  ENVELOPE_VERSION,
   JobportError,
   readMessage,
   toJobError,
@@ -11,7 +10,10 @@ import {
 import type { Job, JobJson, JobsOptions } from 'bullmq'
 import type { Raw } from './ledger.ts'
 
-/** What of a {@link Message} BullMQ has no option for. It keeps keys that it does not know, so `data` stays the user's. */
+/**
+ * What of a {@link Message} BullMQ has no option for. It keeps keys that it does not know, so `data` stays the user's. Absent
+ * where there is nothing to say: every key costs at both ends, with each script that touches the job.
+ */
 interface Extras {
   readonly version: number
   /** If it is not BullMQ's `timestamp`. */
@@ -34,6 +36,9 @@ export interface Reading {
   readonly message: Message
   readonly invalid?: JobError
 }
+
+/** Of jobs that do not say. For good: later versions are written. */
+const UNSAID = 1
 
 const NEW = { progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: 'null' }
 
@@ -61,13 +66,16 @@ export function toJson(message: Message, now: number): JobJson {
   for (const field of Object.keys(message)) if (!PLACED.has(field)) extras[field] = message[field as keyof Message]
   if (timestamp !== addedAt) extras.addedAt = addedAt
   if (dedup) extras.dedup = dedup
-  const opts: NativeOptions = { attempts, jobport: extras }
+  const isGiven = hasGivenId(message)
+  const opts: NativeOptions = {}
+  if (isGiven || version !== UNSAID || Object.keys(extras).length > 1) opts.jobport = extras
+  if (attempts !== 1) opts.attempts = attempts
   if (backoff) opts.backoff = backoff
   if (delay > 0) opts.delay = Math.ceil(delay)
   if (priority) opts.priority = priority
   if (Object.keys(headers).length > 0) opts.headers = headers
   const json: JobJson = { ...NEW, id: uid, name, data: JSON.stringify(data), opts, timestamp }
-  if (hasGivenId(message)) {
+  if (isGiven) {
     opts.deduplication = { id }
     json.deduplicationId = id
   }
@@ -81,7 +89,7 @@ export function fromJob(job: Job): Reading {
   if (isUnreadable(job)) return invalidReading({ uid, name, timestamp, data: String(job.data) }, 'the record is not JSON')
   const {
     headers = {},
-    jobport = { version: ENVELOPE_VERSION },
+    jobport = { version: UNSAID },
     attempts,
     backoff,
     delay,
@@ -122,7 +130,7 @@ export function hasGivenId({ id, uid }: Message): boolean {
   return id !== uid
 }
 
-/** Whether the job was added by Jobport, whose rules for ids then hold. */
+/** Whether its id was given to Jobport, by an `add` or a redrive: its rules for ids then hold. */
 export function isOurs(job: Job): boolean {
   return 'jobport' in job.opts
 }

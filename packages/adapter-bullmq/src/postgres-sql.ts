@@ -134,7 +134,7 @@ WITH old AS (DELETE FROM job WHERE queue = $1 AND id = $2 RETURNING *),
 fresh AS (
   INSERT INTO job (queue, id, seq, name, state, data, opts, priority, max_attempts, added_at_ms, dedup_id)
   SELECT queue, $3::text, nextval('job_seq'), name, 'waiting', data,
-    ((opts - 'note' - 'delay') #- '{jobport,dedup}') || jsonb_build_object('jobId', $3::text, 'deduplication', jsonb_build_object('id', $4::text))
+    '{"jobport": {"version": 1}}' || ((opts - 'note' - 'delay') #- '{jobport,dedup}') || jsonb_build_object('jobId', $3::text, 'deduplication', jsonb_build_object('id', $4::text))
       || CASE WHEN $5::int IS NULL THEN '{}' ELSE jsonb_build_object('attempts', $5::int) END,
     priority, COALESCE($5::int, max_attempts), added_at_ms, $4::text
   FROM old RETURNING id, name

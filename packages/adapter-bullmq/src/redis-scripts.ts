@@ -152,7 +152,7 @@ opts.jobId = new
 opts.delay = nil
 opts.de = { id = id }
 if ARGV[3] ~= '' then opts.attempts = tonumber(ARGV[3]) end
-if type(opts.jobport) == 'table' then opts.jobport.dedup = nil end
+if type(opts.jobport) == 'table' then opts.jobport.dedup = nil else opts.jobport = { version = 1 } end
 local priority = tonumber(old[5]) or 0
 call('HSET', base .. new, 'name', old[1] or '', 'data', old[2] or '{}', 'opts', cjson.encode(opts),
   'timestamp', old[4] or ARGV[4], 'delay', 0, 'priority', priority, 'deid', id)

@@ -45,6 +45,8 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   readonly #crashLimit: number
   readonly #consuming: Consuming
   readonly #runs = new Set<Run>()
+  /** Settled in this turn of the event loop. */
+  #settled: Run[] = []
   /** Everything received and not yet settled, and when that will be. */
   readonly #work = new Map<Delivery, Promise<void>>()
   readonly #stopping = new AbortController()
@@ -168,8 +170,16 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
       this.#tell(seen, verdict.outcome, verdict)
     } finally {
       this.#runs.delete(run)
-      run.finish()
+      this.#finish(run)
     }
+  }
+
+  /** At the end of this turn: firing a signal takes longer than all else here, and the next job should not wait for it. */
+  #finish(run: Run): void {
+    if (this.#settled.push(run) > 1) return
+    setImmediate(() => {
+      for (const settled of this.#settled.splice(0)) settled.finish()
+    })
   }
 
   #tell(job: Job, outcome: Outcome, { error, result }: Verdict): void {
