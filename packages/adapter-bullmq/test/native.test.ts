@@ -24,6 +24,9 @@ describe('BullMQ, native', () => {
       const job = await eventually('the run', () => ran[0])
       expect(plainly(job)).to.deep.include({ id: uid, name: 'confirm', data: { orderId: 42 } })
       expect(job.opts).to.deep.include({ attempts: 3, backoff: { type: 'fixed', delay: 20 } })
+      const usual = await broker.queue(trial.name).add('confirm', 1)
+      const stored = await trial.plainQueue().getJob(usual.uid!)
+      expect(stored!.opts, 'what is usual is not written').to.not.have.property('jobport')
       await eventually('completion', async () => (await job.getState()) === 'completed')
     })
 
@@ -188,6 +191,26 @@ describe('BullMQ, native', () => {
     const often = (times: number): number => [...runs.values()].filter(({ length }) => length === times).length
     expect([often(1), often(3)]).to.deep.equal([40, 20])
     expect(new Set([...runs.values()].flat())).to.deep.equal(new Set(['plain', 'ours']))
+  })
+
+  it('keeps the id of a redriven job whose dead letter a plain tool runs once more', async () => {
+    const queue = broker.queue(trial.name)
+    const { id } = await queue.add('a', 1)
+    const lives = await trial.worker(broker, () => {
+      throw new UnrecoverableError('no use')
+    })
+    const died = (): Promise<void> => new Promise((resolve) => lives.on('dead', () => resolve()))
+    const first = died()
+    await first
+    const second = died()
+    const { uid } = await queue.deadLetters.redrive(id)
+    await second
+    await lives.stop()
+    const again = Promise.withResolvers<boolean>()
+    await trial.worker(broker, async () => again.resolve((await queue.add('a', 2, { id })).added))
+    const letter = await trial.plainQueue().getJob(uid!)
+    await letter!.retry()
+    expect(await again.promise).to.equal(false)
   })
 
   it("takes the names of BullMQ's own keys as ids", async () => {
