@@ -4,6 +4,7 @@ import { median } from 'simple-statistics'
 import { memoryAt } from '@jobport/brokers'
 import { contendersAt, QUICK, type Kind } from './arenas.ts'
 import { crowdOf } from './crowd.ts'
+import { targets } from './targets.ts'
 import type { Bout, Contender } from './contender.ts'
 import type { Row } from './results.ts'
 import type { Measures, Workload } from './workload.ts'
@@ -17,12 +18,14 @@ export interface Plan {
   readonly onBout: (title: string) => void
 }
 
-/** Of the main workloads; of the others, and of peers. */
+/** Of the workloads that a target judges: single bouts differ by a tenth and more. Of the other main ones; of the rest, and of peers. */
+const MANY = 11
 const ROUNDS = 5
 const FEWER = 3
-/** Part of a bout's jobs that each contender does first, uncounted: code is compiled as it is used. */
-const WARMUP = 0.2
 const QUICK_ROUNDS = 2
+const JUDGED: ReadonlySet<string> = new Set(targets.map(({ workload }) => workload))
+/** Part of a bout's jobs that each contender does first, uncounted: code is compiled as it is used, and ours is longer. */
+const WARMUP = 0.2
 /** Longest that a bout may take, and one of a peer, ms. */
 const DEADLINE = 1_200_000
 const PEER_DEADLINE = 60_000
@@ -66,7 +69,8 @@ async function meet(
       return undefined
     }
   }
-  if (rounds > 1) for (const contender of able) await take(contender, { part: WARMUP })
+  const part = JUDGED.has(workload.id) && !plan.quick ? 1 : WARMUP
+  if (rounds > 1) for (const contender of able) await take(contender, { part })
   for (let round = 0; round < rounds; round++)
     for (const contender of round % 2 === 0 ? able : able.toReversed()) {
       if (round >= roundsOf(workload, contender, plan.quick)) continue
@@ -85,9 +89,9 @@ export function contendersOf({ id, needs, pair }: Workload, contenders: readonly
   return pair ? able.slice(0, 2) : able
 }
 
-export function roundsOf(workload: Workload, { isPeer }: Contender, quick: boolean): number {
-  const { jobs, rounds = jobs.quick === undefined ? FEWER : ROUNDS } = workload
-  return Math.min(rounds, quick ? QUICK_ROUNDS : isPeer ? FEWER : ROUNDS)
+export function roundsOf(workload: Workload, { isPeer, workloads }: Contender, quick: boolean): number {
+  const { id, jobs, rounds = JUDGED.has(id) ? MANY : jobs.quick === undefined ? FEWER : ROUNDS } = workload
+  return Math.min(rounds, quick ? QUICK_ROUNDS : isPeer || workloads ? FEWER : MANY)
 }
 
 async function bout(
