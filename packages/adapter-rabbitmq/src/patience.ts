@@ -14,13 +14,13 @@ export class Patience<T> {
   watch(waiting: T): void {
     this.#waiting.set(waiting, performance.now() + this.#ms)
     this.#timer ??= setTimeout(() => this.#look(), this.#ms)
+    if (this.#waiting.size === 1) this.#timer.ref()
   }
 
+  /** The timer runs on: whoever is watched next may need it, and to set one for each costs more than all else here. */
   end(waiting: T): void {
     this.#waiting.delete(waiting)
-    if (this.#waiting.size > 0) return
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    if (this.#waiting.size === 0) this.#timer?.unref()
   }
 
   #look(): void {

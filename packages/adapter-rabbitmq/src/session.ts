@@ -2,6 +2,7 @@ import type { Channel, ConsumeMessage } from 'amqplib'
 import { Acknowledgements } from './acknowledgements.ts'
 import { within } from './deadline.ts'
 import { join, type Member } from './control.ts'
+import { Patience } from './patience.ts'
 import type { Link } from './link.ts'
 import type { Names } from './names.ts'
 import type { Publisher } from './publisher.ts'
@@ -24,6 +25,12 @@ const BEHIND_ALL = -1
 /** An idle queue delivers nothing, ms. */
 const SOON = 2
 
+/** An acknowledgement of a job that was alone. */
+interface Alone {
+  readonly followed: () => void
+  readonly flush: () => void
+}
+
 /** One life of a subscription, on channels of its own. What it delivered can be settled on it only, and is lost with it. */
 export class Session {
   /** Resolves once it is over, whoever ended it. */
@@ -36,7 +43,8 @@ export class Session {
   #aheadTag: string | undefined
   #isOver = false
   #acks: Acknowledgements | undefined
-  #onDelivery: (() => void) | undefined
+  readonly #soon = new Patience<Alone>(SOON, ({ flush }) => flush())
+  #alone: Alone | undefined
   #ending: Promise<void> | undefined
   #barrier: Promise<void> | undefined
   #nextBarrier: Promise<void> | undefined
@@ -93,8 +101,7 @@ export class Session {
     const { names, quorum, onMessage } = this.#options
     const receive = (message: ConsumeMessage | null): void => {
       if (message) {
-        this.#onDelivery?.()
-        this.#onDelivery = undefined
+        this.#follow()
         this.#acks!.delivered(message)
         onMessage(message)
       }
@@ -174,18 +181,26 @@ export class Session {
     return this.#options.prefetch === 1 && fields.consumerTag === this.#tag
   }
 
+  #follow(): void {
+    const alone = this.#alone
+    if (!alone) return
+    this.#alone = undefined
+    this.#soon.end(alone)
+    alone.followed()
+  }
+
   /** Resolves with the next delivery; if that is not soon, once the broker has answered. */
   #followed(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const flush = (): void => void this.flush().then(resolve, reject)
-      const soon = setTimeout(flush, SOON)
-      this.#onDelivery = () => {
-        clearTimeout(soon)
-        resolve()
+      const alone: Alone = { followed: resolve, flush: () => void this.flush().then(resolve, reject) }
+      this.#alone = alone
+      this.#soon.watch(alone)
+      try {
+        this.#acks!.send()
+      } catch {
+        // says of what the channel died
+        alone.flush()
       }
-      void endOfTurn()
-        .then(() => this.#acks!.send())
-        .catch(flush)
     })
   }
 
