@@ -139,21 +139,24 @@ export class Leasing {
   }
 }
 
+type Claimed = Omit<Claim, 'type'>
+
 /** What the ledger is to know of a job. */
-export function claimOf({ message, copy, travel }: Pick<Reading, 'message' | 'copy' | 'travel'>): Omit<Claim, 'type'> {
+export function claimOf({ message, copy, travel }: Pick<Reading, 'message' | 'copy' | 'travel'>): Claimed {
   const { id, uid, addedAt, dedup, delay } = message
   const { from, ledger: { seen } = { seen: 0 } } = travel
   const body = JSON.stringify(message)
-  return {
+  const claim: { -readonly [Field in keyof Claimed]: Claimed[Field] } = {
     id,
     uid,
     copy,
     seen,
     body: body.length <= MOST_BODY ? body : JSON.stringify({ ...message, data: null }),
-    ...(dedup && { until: addedAt + dedup.ttl }),
-    ...(delay !== undefined && delay > 0 && { dueAt: addedAt + Math.ceil(delay) }),
-    ...(from && { from }),
   }
+  if (dedup) claim.until = addedAt + dedup.ttl
+  if (delay !== undefined && delay > 0) claim.dueAt = addedAt + Math.ceil(delay)
+  if (from) claim.from = from
+  return claim
 }
 
 function fieldsOf({ message, invalid }: Reading): Pick<LeasedJobFields, 'message' | 'invalid'> {

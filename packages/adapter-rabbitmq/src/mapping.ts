@@ -77,17 +77,17 @@ export function toWire(message: Message, travel: Travel): Wire {
   if (travel.from) native['jobport-from'] = JSON.stringify(travel.from)
   const properties: Options.Publish = {
     messageId: uid,
-    ...(hasGivenId(message) && { correlationId: message.id }),
     type: name,
     appId: appIdOf(message.version, travel.ledger && { copy, ...travel }),
     contentType: 'application/json',
     timestamp: Math.floor(addedAt / 1_000),
     priority: HIGHEST_PRIORITY - priority,
-    // amqplib makes an object on top of it, which is dear
-    ...(Object.keys(native).length > 0 && { headers: native }),
     mandatory: true,
     persistent: true,
   }
+  if (hasGivenId(message)) properties.correlationId = message.id
+  // amqplib makes an object on top of it, which is dear
+  if (Object.keys(native).length > 0) properties.headers = native
   return { content: Buffer.from(JSON.stringify(data)), properties, copy }
 }
 

@@ -1,8 +1,9 @@
 import { JobportError, type Message, type PublishResult } from '@jobport/core/driver'
 import { claimOf } from './lease.ts'
-import { hasGivenId, toWire, type Origin } from './mapping.ts'
+import { hasGivenId, toWire, type Origin, type Travel } from './mapping.ts'
 import { STRIDE, type Pace } from './pace.ts'
 import type { LedgerApi } from './ledger/api.ts'
+import type { AnswerTo, Claim } from './ledger/entries.ts'
 import type { Ledgers } from './ledgers.ts'
 import type { Post } from './post.ts'
 import type { Wire } from './wire.ts'
@@ -15,6 +16,12 @@ export interface Publishing {
   readonly all: boolean
 }
 
+interface Recording {
+  readonly post: Post
+  readonly ledger: LedgerApi
+}
+
+const ADDED: PublishResult = { status: 'added' }
 /** Sent at once, in order, before the first answer is waited for. */
 const BATCH = 500
 
@@ -41,14 +48,50 @@ async function addAll(
 ): Promise<PublishResult[]> {
   const adding: Promise<PublishResult[]>[] = []
   const inOrder = orderly((message) => add(via, queue, message, signal))
+  const areDistinct = new Set(messages.map(({ id }) => id)).size === messages.length
   for (let from = 0; from < messages.length; from += STRIDE) {
     const some = messages.slice(from, from + STRIDE)
     const turn = via.pace.enter(some.length)
     if (turn) await turn
-    const isDirect = some.every((message) => message.delay === undefined && !isRecorded(via, message))
-    adding.push(isDirect ? via.post.sendAll(queue, some.map(plain), signal) : Promise.all(some.map(inOrder)))
+    const together = areDistinct && addTogether(via, queue, some, signal)
+    adding.push(together || Promise.all(some.map(inOrder)))
   }
   return (await Promise.all(adding)).flat()
+}
+
+/** In one go what takes the same way, if none of it may meet another holder of its id; `undefined`: it is not so. */
+function addTogether(
+  via: Publishing,
+  queue: string,
+  messages: readonly Message[],
+  signal: AbortSignal,
+): Promise<PublishResult[]> | undefined {
+  if (messages.some(({ delay }) => delay !== undefined)) return undefined
+  const recorded = messages.filter((message) => isRecorded(via, message))
+  if (recorded.length === 0) return via.post.sendAll(queue, messages.map(plain), signal)
+  if (recorded.length < messages.length) return undefined
+  const ledger = via.ledgers.of(queue)
+  if (ledger instanceof Promise || messages.some((message) => hasGivenId(message) && !ledger.isFree(message.id))) return undefined
+  return recordAll({ post: via.post, ledger }, queue, messages, signal)
+}
+
+/** As {@link record} does. Never rejects. */
+async function recordAll(
+  { post, ledger }: Recording,
+  queue: string,
+  messages: readonly Message[],
+  signal: AbortSignal,
+): Promise<PublishResult[]> {
+  const travel = firstTravel(ledger)
+  const wires = messages.map((message) => toWire(message, travel))
+  const sent = await post.sendAll(queue, wires, signal)
+  return Promise.all(
+    messages.map((message, i) => {
+      const stored = sent[i]!
+      if (stored.status !== 'added') return Promise.resolve(stored)
+      return claim(ledger, claimOf({ message, copy: wires[i]!.copy, travel }), signal).then(unlessMissing)
+    }),
+  )
 }
 
 /** Two of the same id go one after the other, so that the first of them wins. */
@@ -94,36 +137,43 @@ async function addRecorded(
   } catch (error) {
     return { status: 'rejected', error: unavailable(error as Error) }
   }
-  const result = await record({ post, ledger }, queue, message, { signal })
-  return result === 'missing' ? { status: 'rejected', error: new JobportError('REJECTED', 'the ledger refused it') } : result
+  return unlessMissing(await record({ post, ledger }, queue, message, { signal }))
 }
 
 /** The message first, then the claim: a producer that is killed between them leaves no id taken without a job. Never rejects. */
 export async function record(
-  { post, ledger }: { post: Post; ledger: LedgerApi },
+  { post, ledger }: Recording,
   queue: string,
   message: Message,
   { signal, from }: { readonly signal?: AbortSignal; readonly from?: Origin },
 ): Promise<PublishResult | 'missing'> {
-  const travel = {
-    attempt: 1,
-    crashes: 0,
-    ledger: { epoch: ledger.epoch, seen: ledger.seen, first: true },
-    ...(from && { from }),
-  }
+  const travel = { ...firstTravel(ledger), ...(from && { from }) }
   const wire = toWire(message, travel)
   const sent = await post.send(queue, wire, message.delay ?? 0, signal)
-  if (sent.status !== 'added') return sent
-  try {
-    const answer = await ledger.append(
-      { type: 'claim', ...claimOf({ message, copy: wire.copy, travel }) },
-      signal ? { signal } : {},
-    )
-    if (answer.status === 'missing') return 'missing'
-    return answer.status === 'duplicate' ? { status: 'duplicate', uid: answer.uid } : { status: 'added' }
-  } catch (error) {
-    return { status: 'unknown', error: error as JobportError }
-  }
+  return sent.status === 'added' ? claim(ledger, claimOf({ message, copy: wire.copy, travel }), signal) : sent
+}
+
+/** Never rejects. */
+function claim(ledger: LedgerApi, its: Omit<Claim, 'type'>, signal: AbortSignal | undefined): Promise<PublishResult | 'missing'> {
+  return ledger.append({ type: 'claim', ...its }, signal ? { signal } : {}).then(claimed, uncertain)
+}
+
+function claimed(answer: AnswerTo<Claim>): PublishResult | 'missing' {
+  if (answer.status === 'missing') return 'missing'
+  return answer.status === 'duplicate' ? { status: 'duplicate', uid: answer.uid } : ADDED
+}
+
+function uncertain(error: JobportError): PublishResult {
+  return { status: 'unknown', error }
+}
+
+function unlessMissing(result: PublishResult | 'missing'): PublishResult {
+  return result === 'missing' ? { status: 'rejected', error: new JobportError('REJECTED', 'the ledger refused it') } : result
+}
+
+/** Of the first message of a job that the ledger is to know. */
+function firstTravel({ epoch, seen }: LedgerApi): Travel {
+  return { attempt: 1, crashes: 0, ledger: { epoch, seen, first: true } }
 }
 
 /** Nothing was published yet, whatever became of the question. */

@@ -32,6 +32,8 @@ export interface LedgerApi {
   append<E extends Entry>(entry: E, options?: AppendOptions): Promise<AnswerTo<E>>
   /** Resolves once everything that was in the log is folded here. */
   sync(options?: AppendOptions): Promise<void>
+  /** Whether nobody holds the id, as far as is known here. */
+  isFree(id: string): boolean
   /** The uid that holds the id, decided by the log if the local state says that one does; no I/O if it says free. */
   taken(id: string, options?: AppendOptions): Promise<string | undefined> | undefined
   /** May this delivery run? Appends `start`, and what else it takes. */

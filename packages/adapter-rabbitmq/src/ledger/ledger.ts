@@ -101,9 +101,13 @@ export class Ledger implements LedgerApi {
     await this.append({ type: 'probe', id: '' }, options)
   }
 
-  taken(id: string, options: AppendOptions = {}): Promise<string | undefined> | undefined {
+  isFree(id: string): boolean {
     const { holders, windows } = this.#follower.state
-    if (!holders.has(id) && !windows.has(id)) return undefined
+    return !holders.has(id) && !windows.has(id)
+  }
+
+  taken(id: string, options: AppendOptions = {}): Promise<string | undefined> | undefined {
+    if (this.isFree(id)) return undefined
     return this.append({ type: 'probe', id }, options).then((answer) => (answer.status === 'taken' ? answer.uid : undefined))
   }
 
