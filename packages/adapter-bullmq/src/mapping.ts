@@ -37,7 +37,7 @@ export interface Reading {
   readonly invalid?: JobError
 }
 
-/** Of jobs that do not say. For good: later versions are written. */
+/** The envelope version of jobs that do not say theirs. For good: those of later versions say it. */
 const UNSAID = 1
 
 const NEW = { progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: 'null' }

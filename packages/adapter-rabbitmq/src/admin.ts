@@ -9,7 +9,7 @@ import {
   type StoredJob,
 } from '@jobport/core/driver'
 import { hasGivenId, toWire } from './mapping.ts'
-import { record } from './publish.ts'
+import { record } from './record.ts'
 import { tally } from './tally.ts'
 import type { Calls } from './calls.ts'
 import type { Control } from './control.ts'

@@ -1,9 +1,8 @@
 import { JobportError, type Message, type PublishResult } from '@jobport/core/driver'
-import { claimOf } from './lease.ts'
-import { hasGivenId, toWire, type Origin, type Travel } from './mapping.ts'
+import { hasGivenId, toWire } from './mapping.ts'
 import { STRIDE, type Pace } from './pace.ts'
+import { record, recordAll, unlessMissing } from './record.ts'
 import type { LedgerApi } from './ledger/api.ts'
-import type { AnswerTo, Claim } from './ledger/entries.ts'
 import type { Ledgers } from './ledgers.ts'
 import type { Post } from './post.ts'
 import type { Wire } from './wire.ts'
@@ -16,12 +15,6 @@ export interface Publishing {
   readonly all: boolean
 }
 
-interface Recording {
-  readonly post: Post
-  readonly ledger: LedgerApi
-}
-
-const ADDED: PublishResult = { status: 'added' }
 /** Sent at once, in order, before the first answer is waited for. */
 const BATCH = 500
 
@@ -75,25 +68,6 @@ function addTogether(
   return recordAll({ post: via.post, ledger }, queue, messages, signal)
 }
 
-/** As {@link record} does. Never rejects. */
-async function recordAll(
-  { post, ledger }: Recording,
-  queue: string,
-  messages: readonly Message[],
-  signal: AbortSignal,
-): Promise<PublishResult[]> {
-  const travel = firstTravel(ledger)
-  const wires = messages.map((message) => toWire(message, travel))
-  const sent = await post.sendAll(queue, wires, signal)
-  return Promise.all(
-    messages.map((message, i) => {
-      const stored = sent[i]!
-      if (stored.status !== 'added') return Promise.resolve(stored)
-      return claim(ledger, claimOf({ message, copy: wires[i]!.copy, travel }), signal).then(unlessMissing)
-    }),
-  )
-}
-
 /** Two of the same id go one after the other, so that the first of them wins. */
 function orderly(add: (message: Message) => Promise<PublishResult>): (message: Message) => Promise<PublishResult> {
   const before = new Map<string, Promise<PublishResult>>()
@@ -138,42 +112,6 @@ async function addRecorded(
     return { status: 'rejected', error: unavailable(error as Error) }
   }
   return unlessMissing(await record({ post, ledger }, queue, message, { signal }))
-}
-
-/** The message first, then the claim: a producer that is killed between them leaves no id taken without a job. Never rejects. */
-export async function record(
-  { post, ledger }: Recording,
-  queue: string,
-  message: Message,
-  { signal, from }: { readonly signal?: AbortSignal; readonly from?: Origin },
-): Promise<PublishResult | 'missing'> {
-  const travel = { ...firstTravel(ledger), ...(from && { from }) }
-  const wire = toWire(message, travel)
-  const sent = await post.send(queue, wire, message.delay ?? 0, signal)
-  return sent.status === 'added' ? claim(ledger, claimOf({ message, copy: wire.copy, travel }), signal) : sent
-}
-
-/** Never rejects. */
-function claim(ledger: LedgerApi, its: Omit<Claim, 'type'>, signal: AbortSignal | undefined): Promise<PublishResult | 'missing'> {
-  return ledger.append({ type: 'claim', ...its }, signal ? { signal } : {}).then(claimed, uncertain)
-}
-
-function claimed(answer: AnswerTo<Claim>): PublishResult | 'missing' {
-  if (answer.status === 'missing') return 'missing'
-  return answer.status === 'duplicate' ? { status: 'duplicate', uid: answer.uid } : ADDED
-}
-
-function uncertain(error: JobportError): PublishResult {
-  return { status: 'unknown', error }
-}
-
-function unlessMissing(result: PublishResult | 'missing'): PublishResult {
-  return result === 'missing' ? { status: 'rejected', error: new JobportError('REJECTED', 'the ledger refused it') } : result
-}
-
-/** Of the first message of a job that the ledger is to know. */
-function firstTravel({ epoch, seen }: LedgerApi): Travel {
-  return { attempt: 1, crashes: 0, ledger: { epoch, seen, first: true } }
 }
 
 /** Nothing was published yet, whatever became of the question. */
