@@ -119,7 +119,7 @@ async function serve(kind: Kind): Promise<RunningBroker | undefined> {
 function boutsOf(kind: Kind, chosen: readonly Workload[], quick: boolean): number {
   const contenders = contendersAt(kind, 'x://127.0.0.1:1').slice(0, quick ? QUICK : undefined)
   const bouts = (each: Workload): number =>
-    contendersOf(each, contenders).reduce((sum, contender) => sum + roundsOf(each, contender, quick), 0)
+    contendersOf(each, contenders).reduce((sum, contender) => sum + roundsOf(each, contender, { kind, quick }), 0)
   return chosen.reduce((sum, each) => sum + bouts(each), 0)
 }
 

@@ -23,7 +23,6 @@ const MANY = 11
 const ROUNDS = 5
 const FEWER = 3
 const QUICK_ROUNDS = 2
-const JUDGED: ReadonlySet<string> = new Set(targets.map(({ workload }) => workload))
 /** Part of a bout's jobs that each contender does first, uncounted: code is compiled as it is used, and ours is longer. */
 const WARMUP = 0.2
 /** Longest that a bout may take, and one of a peer, ms. */
@@ -57,7 +56,7 @@ async function meet(
   capacities: ReadonlyMap<Contender, number>,
 ): Promise<Map<Contender, Measures[]>> {
   const able = contendersOf(workload, contenders)
-  const rounds = Math.max(...able.map((contender) => roundsOf(workload, contender, plan.quick)))
+  const rounds = Math.max(...able.map((contender) => roundsOf(workload, contender, plan)))
   const samples = new Map(able.map((contender) => [contender, [] as Measures[]]))
   const take = async (contender: Contender, how: { part?: number; capacity?: number }): Promise<Measures | undefined> => {
     try {
@@ -69,11 +68,11 @@ async function meet(
       return undefined
     }
   }
-  const part = JUDGED.has(workload.id) && !plan.quick ? 1 : WARMUP
+  const part = isJudged(plan.kind, workload) && !plan.quick ? 1 : WARMUP
   if (rounds > 1) for (const contender of able) await take(contender, { part })
   for (let round = 0; round < rounds; round++)
     for (const contender of round % 2 === 0 ? able : able.toReversed()) {
-      if (round >= roundsOf(workload, contender, plan.quick)) continue
+      if (round >= roundsOf(workload, contender, plan)) continue
       plan.onBout(`${plan.kind} · ${workload.title} · ${contender.title}`)
       if (!samples.has(contender)) continue
       const measures = await take(contender, { capacity: capacities.get(contender) ?? Infinity })
@@ -89,9 +88,17 @@ export function contendersOf({ id, needs, pair }: Workload, contenders: readonly
   return pair ? able.slice(0, 2) : able
 }
 
-export function roundsOf(workload: Workload, { isPeer, workloads }: Contender, quick: boolean): number {
-  const { id, jobs, rounds = JUDGED.has(id) ? MANY : jobs.quick === undefined ? FEWER : ROUNDS } = workload
+export function roundsOf(
+  workload: Workload,
+  { isPeer, workloads }: Contender,
+  { kind, quick }: Pick<Plan, 'kind' | 'quick'>,
+): number {
+  const { jobs, rounds = isJudged(kind, workload) ? MANY : jobs.quick === undefined ? FEWER : ROUNDS } = workload
   return Math.min(rounds, quick ? QUICK_ROUNDS : isPeer || workloads ? FEWER : MANY)
+}
+
+function isJudged(kind: Kind, { id }: Workload): boolean {
+  return targets.some(({ broker, workload }) => broker === kind && workload === id)
 }
 
 async function bout(
