@@ -125,10 +125,15 @@ describe('NATS, races', function () {
       stopping.abort()
       await producing
       await leader.start()
+      const missing = (): string[] => accepted.filter((id) => !ran.includes(id))
       await eventually(
         'all that was accepted',
-        () => accepted.every((id) => ran.includes(id)),
-        () => [accepted.length, ran.length],
+        () => missing().length === 0,
+        async () => ({
+          missing: await Promise.all(missing().map(async (id) => [id, (await queue.get(id)) ?? 'no such job'])),
+          counts: await queue.counts(),
+          failed: failed.map(String),
+        }),
         30_000,
       )
       expect(accepted.length + failed.length).to.be.at.least(100)

@@ -65,7 +65,8 @@ export async function eventually<T>(
   for (;;) {
     const answer = await read()
     if (answer !== undefined && answer !== null && answer !== false) return answer
-    if (performance.now() > end) throw new Error(`${what} did not happen within ${deadline} ms: ${JSON.stringify(state?.())}`)
+    if (performance.now() > end)
+      throw new Error(`${what} did not happen within ${deadline} ms: ${JSON.stringify(await state?.())}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
