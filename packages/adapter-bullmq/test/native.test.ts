@@ -195,12 +195,12 @@ describe('BullMQ, native', () => {
 
   it('keeps the id of a redriven job whose dead letter a plain tool runs once more', async () => {
     const queue = broker.queue(trial.name)
-    const { id } = await queue.add('a', 1)
     const lives = await trial.worker(broker, () => {
       throw new UnrecoverableError('no use')
     })
     const died = (): Promise<void> => new Promise((resolve) => lives.on('dead', () => resolve()))
     const first = died()
+    const { id } = await queue.add('a', 1)
     await first
     const second = died()
     const { uid } = await queue.deadLetters.redrive(id)
