@@ -122,7 +122,7 @@ async function workUntilDead(ctx: Context, options: { concurrency: number; crash
     const over = (): boolean => !child.running || reports('dead').length >= deaths
     await until(over, 'a death, of the job or its process', () => children.map(({ reports: told }) => told.length), REDELIVERY)
   }
-  expect(reports('dead').length, 'deaths').to.equal(deaths)
+  expect(reports('dead').length, `deaths; told: ${JSON.stringify(children.map((child) => child.reports))}`).to.equal(deaths)
   const last = children.at(-1)!
   last.close()
   await last.ended()
