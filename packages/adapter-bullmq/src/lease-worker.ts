@@ -14,6 +14,8 @@ const LONGEST_WAIT = 10
 const LONG_AGO = 1
 /** BullMQ gives a wait up one second after its time, and then repairs the connection; ms. */
 const OVERTIME = 3_000
+/** For BullMQ, which would fetch after a wait that has ended with nothing. */
+const NOTHING_COMES = { member: '', score: Infinity }
 /** A renewal that has no answer after this part of the lease is asked for again; BullMQ begins with half of the lease left. */
 const PATIENCE = 8
 
@@ -37,6 +39,7 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
   /** Until when the wait for a job that is under way must have ended, epoch ms. */
   declare waitsUntil: number | undefined
   declare retired: boolean | undefined
+  declare wait: Promise<unknown> | undefined
   /** Whatever can bring a job: fetching, and settling, which fetches the next. */
   readonly inFlight: InFlight = new InFlight()
   readonly #leases = new Map<string, NativeJob>()
@@ -57,9 +60,13 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     return Math.min(super.maximumBlockTimeout, LONGEST_WAIT)
   }
 
-  /** Fetches no more. Resolves once the jobs in hand are settled, or never if the connection is gone. */
+  /**
+   * Fetches no more, but after a wait that was told of a job: who was told must look, nobody else is. Resolves once the jobs
+   * in hand are settled, or never if the connection is gone.
+   */
   async retire(): Promise<void> {
     this.retired = true
+    if (this.wait) void this.inFlight.track(this.wait)
     await this.pause()
   }
 
@@ -101,7 +108,14 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
     backend.reconnectBlocking = async () => (this.retired ? undefined : reconnect())
     backend.waitForJob = async (timeout) => {
       this.waitsUntil = Date.now() + timeout * 1_000 + OVERTIME
-      return wait(timeout).finally(() => (this.waitsUntil = undefined))
+      const waiting = wait(timeout)
+      this.wait = waiting
+      try {
+        return (await waiting) ?? (this.retired ? NOTHING_COMES : null)
+      } finally {
+        this.waitsUntil = undefined
+        this.wait = undefined
+      }
     }
   }
 

@@ -4,6 +4,7 @@ import { BullMQDriver } from '@jobport/adapter-bullmq'
 import { openBroker, type RunningBroker } from '@jobport/brokers'
 import { FaultProxy } from '@jobport/conformance'
 import { Broker, type Job, type JobportError } from '@jobport/core'
+import type { Delivery } from '@jobport/core/driver'
 import { expect } from 'chai'
 import { eventually } from './trial.ts'
 
@@ -18,7 +19,7 @@ for (const kind of ['redis', 'postgres'] as const)
     this.timeout(60_000)
     let server: RunningBroker
     let proxy: FaultProxy
-    const open: Broker[] = []
+    const open: { close(options: object): Promise<void> }[] = []
     const name = `leases-${randomBytes(4).toString('hex')}`
 
     const broker = (port: number): Broker => {
@@ -66,5 +67,22 @@ for (const kind of ['redis', 'postgres'] as const)
         SETTLED,
       )
       expect({ hands, ended }).to.deep.equal({ hands: ['far'], ended: ['CLOSED'] })
+    })
+
+    it('are not taken by a consumer that has stopped, not even of what it gives back', async () => {
+      const queue = broker(Number(new URL(server.url).port)).queue(`${name}-back`)
+      const driver = new BullMQDriver({ url: server.url, lockDuration: LEASE, stalledInterval: 500 })
+      open.push(driver)
+      await queue.add('a', 1)
+      for (let round = 0; round < 50; round++) {
+        const { promise, resolve } = Promise.withResolvers<Delivery>()
+        const consumer = await driver.consume(queue.name, resolve, { prefetch: 2 })
+        const delivery = await promise
+        // meets it while it asks for a second one, or waits for that
+        await pause(round % 10)
+        await consumer.stop()
+        await delivery.settle({ type: 'release' })
+        expect(await queue.counts(), `round ${round}`).to.include({ active: 0, waiting: 1 })
+      }
     })
   })
