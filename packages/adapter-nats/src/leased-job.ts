@@ -75,14 +75,15 @@ export class LeasedJob implements Delivery {
 
   /**
    * Whether it is to run: it is due, nobody has removed it, and no earlier delivery has settled it. Waits for a removal
-   * that is not decided. What is not to run is acknowledged.
+   * that is not decided. What is not to run is acknowledged, unless it is gone: then the server has nothing to be told.
    */
   async admit(): Promise<boolean> {
     try {
       const { dueAt = 0 } = this.#reading
       while (dueAt > Date.now()) await pause(dueAt - Date.now())
-      if (await this.#isCurrent()) return true
-      await this.#acknowledge()
+      const standing = await this.#standing()
+      if (standing === 'current') return true
+      if (standing === 'superseded') await this.#acknowledge()
     } catch (error) {
       this.#holding.client.report(toJobportError(error, `job ${this.message.id}`))
     }
@@ -128,24 +129,32 @@ export class LeasedJob implements Delivery {
     this.#end()
   }
 
-  async #isCurrent(): Promise<boolean> {
+  async #standing(): Promise<'current' | 'superseded' | 'gone'> {
     const { token, uid, dueAt } = this.#reading
     const { seq } = this.#arrival
-    const { names } = this.#holding.records
+    const { records } = this.#holding
+    const { names } = records
     const tombstone = names.removed(uid, token)
+    let isKnown = false
     while (!this.#isLapsed && !this.#settling) {
       const newest = await this.#last(names.any(token))
-      if (!newest || newest.seq < seq) return false
-      if (newest.seq === seq && dueAt === undefined) return true
+      if (!newest || newest.seq < seq) {
+        if (isKnown) return 'gone'
+        // of several copies, one may have been delivered before the leader, who is asked, has it
+        isKnown = (await this.#persist(() => records.lastSequence())) >= seq
+        if (!isKnown) await pause(LOOK)
+        continue
+      }
+      if (newest.seq === seq && dueAt === undefined) return 'current'
       // what came due while it was being removed is newer than its tombstone
       const removal = newest.seq === seq ? await this.#last(tombstone) : newest
-      if (!removal) return true
+      if (!removal) return 'current'
       if (
         removal.subject === tombstone
           ? isFinal(removal)
-          : !(await this.#persist(() => removeStray(removal, this.#holding.records)))
+          : !(await this.#persist(() => removeStray(removal, records)))
       )
-        return false
+        return 'superseded'
       await pause(LOOK)
     }
     throw this.#leaseLost()

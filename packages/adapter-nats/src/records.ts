@@ -79,6 +79,12 @@ export class Records {
     return this.#get({ seq })
   }
 
+  /** Of the newest record that was ever stored, as the leader knows it. */
+  async lastSequence(): Promise<number> {
+    const { state } = await this.#client.manager.streams.info(this.names.stream)
+    return state.last_seq
+  }
+
   /** Up to `limit` records from sequence `from` on, oldest first, and how many more there are. */
   async page(filter: string, from: number, limit: number): Promise<{ records: StoredRecord[]; left: number }> {
     const records: StoredRecord[] = []

@@ -94,6 +94,20 @@ describe('NATS, races', function () {
       await race(trial, () => trial.broker())
     })
 
+    it('what another copy delivers before the leader has it is run all the same', async () => {
+      const queue = trial.broker({}, { deadline: PATIENCE }).queue(trial.name)
+      const ran = new Set<string>()
+      await trial.worker(trial.broker(), ({ id }) => void ran.add(id), { concurrency: 50 })
+      const added: string[] = []
+      // one by one, so that the worker waits for each
+      const produce = async (producer: string): Promise<void> => {
+        for (let i = 0; i < 1_000; i++) added.push((await queue.add('a', 1, { id: `${producer}-${i}` })).id)
+      }
+      await Promise.all(['a', 'b', 'c'].map(produce))
+      const missing = (): string[] => added.filter((id) => !ran.has(id))
+      await eventually('every run', () => missing().length === 0, missing, 20_000)
+    })
+
     it('the leader is killed: what was accepted runs once, and work goes on within 10 s', async () => {
       const queue = trial.broker({}, { deadline: 10_000 }).queue(trial.name)
       const ran: string[] = []
