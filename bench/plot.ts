@@ -1,10 +1,11 @@
+import { median } from 'simple-statistics'
 import { parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
 import { TITLES, type Kind } from './arenas.ts'
 import { ratioOf } from './ratios.ts'
 import { rowsOf, type Results } from './results.ts'
 import { targets } from './targets.ts'
-import { workloads } from './workloads/index.ts'
+import { BACKLOGS, readGrowthKey } from './workloads/growing.ts'
 
 const SHOWN = [...new Set(targets.map(({ workload }) => workload))]
 
@@ -37,11 +38,16 @@ export async function plotRatios(results: Results): Promise<string> {
 /** What a step of Jobport's costs while more and more jobs wait. */
 export async function plotGrowth(results: Results): Promise<string> {
   const values = results.rows
-    .filter(({ workload, contender, samples }) => contender === 'Jobport' && workload.startsWith('backlog-') && samples)
-    .flatMap(({ broker, workload, samples }) =>
+    .filter(({ workload, contender, samples }) => contender === 'Jobport' && workload === 'growth' && samples)
+    .flatMap(({ broker, samples }) =>
       Object.entries(samples![0]!)
-        .filter(([step]) => !step.endsWith('MiB'))
-        .map(([step, cost]) => ({ broker: TITLES[broker as Kind], backlog: Number(workload.split('-')[1]), step, cost })),
+        .map(([name]) => ({ name, ...readGrowthKey(name) }))
+        .filter(({ step }) => !step.endsWith('MiB'))
+        .map(({ name, ...of }) => ({
+          broker: TITLES[broker as Kind],
+          ...of,
+          cost: median(samples!.map((measures) => measures[name]!)),
+        })),
     )
   return svg({
     data: { values },
@@ -52,7 +58,7 @@ export async function plotGrowth(results: Results): Promise<string> {
       height: 180,
       mark: { type: 'line', point: true },
       encoding: {
-        x: { field: 'backlog', type: 'quantitative', scale: { type: 'log' }, axis: { format: '~s', values: backlogs() } },
+        x: { field: 'backlog', type: 'quantitative', scale: { type: 'log' }, axis: { format: '~s', values: [...BACKLOGS] } },
         y: { field: 'cost', type: 'quantitative', scale: { type: 'log' }, title: 'µs' },
         color,
       },
@@ -61,10 +67,6 @@ export async function plotGrowth(results: Results): Promise<string> {
 }
 
 const color = { field: 'broker', type: 'nominal', title: null } as const
-
-function backlogs(): number[] {
-  return workloads.flatMap(({ id }) => (id.startsWith('backlog-') ? [Number(id.split('-')[1])] : []))
-}
 
 async function svg(spec: TopLevelSpec): Promise<string> {
   return new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG()

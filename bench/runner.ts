@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { median } from 'simple-statistics'
-import { memoryAt } from '@jobport/brokers'
+import { memoryAt, processorTimeAt } from '@jobport/brokers'
 import { contendersAt, QUICK, type Kind } from './arenas.ts'
 import { crowdOf } from './crowd.ts'
 import { targets } from './targets.ts'
@@ -30,6 +30,11 @@ const DEADLINE = 1_200_000
 const PEER_DEADLINE = 60_000
 /** Removing the queue of a bout that grew to a million jobs takes a while, ms. */
 const DROP_DEADLINE = 120_000
+
+/** A broker is at rest that for so long, ms, has worked for less than this part of it. */
+const REST = 1_000
+const IDLE = 0.1
+const LONGEST_REST = 30_000
 
 /** All contenders of one broker under all workloads, taking turns: A B, then B A. */
 export async function run(plan: Plan): Promise<Row[]> {
@@ -128,10 +133,21 @@ async function play(
   contender: Contender,
   { queue, held, jobs, capacity }: { queue: string; held: Bout; jobs: number; capacity: number },
 ): Promise<Measures> {
+  const port = kind === 'memory' ? 0 : Number(new URL(url).port)
   await held.prepare?.()
   return workload.run(held, jobs, {
     capacity,
-    brokerMemory: () => (kind === 'memory' ? undefined : memoryAt(Number(new URL(url).port))),
+    brokerMemory: () => (port === 0 ? undefined : memoryAt(port)),
+    rest: () => atRest(() => (port === 0 ? 0 : (processorTimeAt(port) ?? 0))),
     processes: (count) => crowdOf(count, { kind, url, contender: contender.title, queue }),
   })
+}
+
+/** `worked`: ms so far. */
+async function atRest(worked: () => number): Promise<void> {
+  for (const end = Date.now() + LONGEST_REST; Date.now() < end; ) {
+    const before = worked()
+    await pause(REST)
+    if (worked() - before < REST * IDLE) return
+  }
 }

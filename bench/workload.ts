@@ -24,6 +24,8 @@ export interface Circumstances {
   readonly capacity: number
   /** Bytes that the broker holds now. */
   brokerMemory(): number | undefined
+  /** Resolves once the broker has done what it still had to do, or after a while. */
+  rest(): Promise<void>
   /** More processes that work on the same queue as the bout. */
   processes(count: number): Promise<Crowd>
 }

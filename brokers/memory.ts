@@ -1,56 +1,21 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { family, identify } from './processes.ts'
+import { readFileSync } from 'node:fs'
+import { serversAt } from './listener.ts'
 
-const LISTENING = '0A'
-
-/**
- * What the processes of the server that listens on this port of this machine hold of its memory, bytes; what they share
- * counts once. `undefined`: nobody listens there, in this process's own sight, or the system is not Linux.
- */
+/** What the processes of the server at this port hold of this machine's memory, bytes; what they share counts once. */
 export function memoryAt(port: number): number | undefined {
-  const server = listener(port)
-  const parent = server === undefined ? undefined : identify(server)
-  return parent && family(parent).reduce((sum, { pid }) => sum + proportional(pid), 0)
-}
-
-function listener(port: number): number | undefined {
-  const socket = ['/proc/net/tcp', '/proc/net/tcp6'].map((table) => inodeOf(table, port)).find((inode) => inode !== undefined)
-  if (socket === undefined) return undefined
-  const numbers = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  const pid = numbers.find((number) => holds(number, `socket:[${socket}]`))
-  return pid === undefined ? undefined : Number(pid)
-}
-
-/** proc_pid_net(5): the second column is the local address in hexadecimal, the fourth the state, the tenth the inode. */
-function inodeOf(table: string, port: number): string | undefined {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  const rows = (read(table) ?? '').split('\n').map((line) => line.trim().split(/\s+/))
-  return rows.find(([, local, , state]) => local?.endsWith(suffix) && state === LISTENING)?.[9]
-}
-
-function holds(pid: string, target: string): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
-      try {
-        return readlinkSync(`/proc/${pid}/fd/${fd}`) === target
-      } catch {
-        return false
-      }
-    })
-  } catch {
-    return false
-  }
+  const servers = serversAt(port)
+  return servers.length === 0 ? undefined : servers.reduce((sum, { pid }) => sum + proportional(pid), 0)
 }
 
 function proportional(pid: number): number {
-  const pss = /^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`) ?? '')
+  const pss = /^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`))
   return pss ? Number(pss[1]) * 1_024 : 0
 }
 
-function read(file: string): string | undefined {
+function read(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch {
-    return undefined
+    return ''
   }
 }

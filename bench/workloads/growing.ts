@@ -4,65 +4,87 @@ import { drain } from './working.ts'
 import type { Bout } from '../contender.ts'
 import type { Measures, Workload } from '../workload.ts'
 
-/** Adds, runs of jobs; of each step so many probes, of which the middle one counts. */
+export const BACKLOGS = [10_000, 100_000, 1_000_000] as const
+
+/** Adds, then runs of jobs, so that the backlog stays; so often, of which the middle one counts. */
 const STEPS = 2_000
+const PROBES = 11
 const LOOKS = 100
-const PROBES = 5
+const LOOK_PROBES = 5
 const FLIGHT = 64
 
-/** What a step costs while so many jobs wait. */
-function growing(backlog: number, quick?: number): Workload {
-  return {
-    id: `backlog-${backlog}`,
-    title: `cost of a step with ${backlog.toLocaleString('en')} jobs waiting`,
+/** What a step costs while more and more jobs wait, on one queue, so that the machine is the same. */
+export const growingLoads: readonly Workload[] = [
+  {
+    id: 'growth',
+    title: `cost of a step with ${BACKLOGS.map((backlog) => backlog.toLocaleString('en')).join(', ')} jobs waiting`,
     unit: 'µs',
     needs: [],
-    jobs: { ...(quick !== undefined && { quick }), full: backlog },
-    rounds: 1,
+    jobs: { full: BACKLOGS.at(-1)! },
+    rounds: 2,
     pair: true,
-    async run(bout, jobs, { brokerMemory }) {
-      await fill(bout, jobs)
-      const add = await cost(STEPS, (i) => bout.add(payload(i), bout.get ? { id: id(i) } : {}), FLIGHT)
-      const looks = await looksAt(bout)
-      const memory = brokerMemory()
-      return {
-        add,
-        work: await workCost(bout),
-        ...looks,
-        clientMiB: process.memoryUsage.rss() / 2 ** 20,
-        ...(memory !== undefined && { brokerMiB: memory / 2 ** 20 }),
+    async run(bout, jobs, { brokerMemory, rest }) {
+      const measures: Record<string, number> = {}
+      let filled = 0
+      for (const backlog of BACKLOGS.filter((some) => some <= jobs)) {
+        await fill(bout, backlog - filled)
+        filled = backlog
+        await rest()
+        const memory = brokerMemory()
+        const found = {
+          ...(await stepsAt(bout)),
+          ...(await looksAt(bout, backlog)),
+          clientMiB: process.memoryUsage.rss() / 2 ** 20,
+          ...(memory !== undefined && { brokerMiB: memory / 2 ** 20 }),
+        }
+        for (const [step, cost] of Object.entries(found)) measures[growthKey(step, backlog)] = cost
       }
+      return measures
     },
+  },
+]
+
+/** The measure of a step at a backlog. */
+export function growthKey(step: string, backlog: number): string {
+  return `${step} at ${backlog}`
+}
+
+export function readGrowthKey(key: string): { step: string; backlog: number } {
+  const [step = '', backlog] = key.split(' at ')
+  return { step, backlog: Number(backlog) }
+}
+
+async function stepsAt(bout: Bout): Promise<Measures> {
+  const [adds, works]: [number[], number[]] = [[], []]
+  while (works.length < PROBES) {
+    adds.push(await cost(STEPS, (i) => bout.add(payload(i)), FLIGHT))
+    works.push(1_000_000 / (await drain(bout, STEPS, FLIGHT)))
   }
+  return { add: median(adds), work: median(works) }
 }
 
-function id(i: number): string {
-  return `g${i}`
-}
-
-/** µs */
-async function cost(steps: number, step: (i: number) => Promise<unknown>, flight: number): Promise<number> {
-  const costs: number[] = []
-  for (let from = 0; from < steps * PROBES; from += steps) {
-    const start = performance.now()
-    await inFlight(steps, (i) => step(from + i), flight)
-    costs.push(((performance.now() - start) / steps) * 1_000)
+/** With ids, where the contender has any; the jobs go again if it can remove them. */
+async function looksAt(bout: Bout, backlog: number): Promise<Measures> {
+  const { counts, get, remove } = bout
+  const id = (i: number): string => `g${backlog}-${i}`
+  const many = LOOKS * LOOK_PROBES
+  const add = get && (await cost(many, (i) => bout.add(payload(i), { id: id(i) }), FLIGHT))
+  const each = async (look: (i: number) => Promise<unknown>): Promise<number> => {
+    const costs: number[] = []
+    while (costs.length < LOOK_PROBES) costs.push(await cost(LOOKS, (i) => look(costs.length * LOOKS + i), 1))
+    return median(costs)
   }
-  return median(costs)
-}
-
-async function workCost(bout: Bout): Promise<number> {
-  const costs: number[] = []
-  while (costs.length < PROBES) costs.push(1_000_000 / (await drain(bout, STEPS, FLIGHT)))
-  return median(costs)
-}
-
-async function looksAt({ counts, get, remove }: Bout): Promise<Measures> {
   return {
-    ...(counts && { counts: await cost(LOOKS, () => counts(), 1) }),
-    ...(get && { get: await cost(LOOKS, (i) => get(id(i)), 1) }),
-    ...(remove && { remove: await cost(LOOKS, (i) => remove(id(i)), 1) }),
+    ...(add !== undefined && { 'add with id': add }),
+    ...(counts && { counts: await each(() => counts()) }),
+    ...(get && { get: await each((i) => get(id(i))) }),
+    ...(remove && { remove: await each((i) => remove(id(i))) }),
   }
 }
 
-export const growingLoads: readonly Workload[] = [growing(10_000), growing(100_000), growing(1_000_000)]
+/** µs each. */
+async function cost(steps: number, step: (i: number) => Promise<unknown>, flight: number): Promise<number> {
+  const start = performance.now()
+  await inFlight(steps, step, flight)
+  return ((performance.now() - start) / steps) * 1_000
+}
