@@ -17,7 +17,13 @@ export interface Choice {
 }
 
 /** What of `Choice`, and what else, a contender has. What it has not is told as absent. */
-export type Ability = keyof Choice | 'many' | 'dead' | 'shared'
+export type Ability =
+  | keyof Choice
+  | 'many'
+  | 'dead'
+  | 'shared'
+  /** Jobs that a worker leaves wait for the next one. */
+  | 'kept'
 
 /** One queue in the hands of one contender. */
 export interface Bout {

@@ -5,7 +5,7 @@ import type { Contender, Payload } from '../contender.ts'
 export function amqplib(url: string): Contender {
   return {
     title: 'raw amqplib',
-    abilities: new Set(['many', 'shared']),
+    abilities: new Set(['many', 'shared', 'kept']),
     async open(name) {
       const connection = await connect(url, { noDelay: true })
       const channel = await connection.createConfirmChannel()

@@ -11,7 +11,7 @@ export function bullmq(
 ): Contender {
   return {
     title: 'raw BullMQ',
-    abilities: new Set(['id', 'delay', 'attempts', 'many', 'dead', 'shared']),
+    abilities: new Set(['id', 'delay', 'attempts', 'many', 'dead', 'shared', 'kept']),
     async open(name) {
       const { connection, factory, end } = connect()
       const options = { connection } as QueueOptions

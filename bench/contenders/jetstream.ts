@@ -12,7 +12,7 @@ const ENDED = 'c'
 export function jetstream(url: string, settlement: Settlement): Contender {
   return {
     title: settlement === 'fenced' ? 'raw JetStream, fenced' : 'raw JetStream, bare ack',
-    abilities: new Set(['id', 'many', 'shared']),
+    abilities: new Set(['id', 'many', 'shared', 'kept']),
     async open(stream) {
       const connection = await connect({ servers: new URL(url).host })
       const manager = await jetstreamManager(connection)

@@ -4,7 +4,7 @@ import type { Ability, Bout, Contender, Payload } from '../contender.ts'
 
 type Jobs = Record<'a', Payload>
 
-const ABILITIES: readonly Ability[] = ['id', 'delay', 'attempts', 'many', 'dead', 'shared']
+const ABILITIES: readonly Ability[] = ['id', 'delay', 'attempts', 'many', 'dead', 'shared', 'kept']
 
 export interface JobportOptions {
   /** Default: `Jobport`. */

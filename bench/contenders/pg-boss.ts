@@ -8,7 +8,7 @@ export function pgBoss(url: string): Contender {
   return {
     title: 'pg-boss',
     isPeer: true,
-    abilities: new Set(['id', 'delay', 'attempts', 'many']),
+    abilities: new Set(['id', 'delay', 'attempts', 'many', 'kept']),
     async open(name) {
       const boss = new PgBoss({ connectionString: url, max: 10 })
       boss.on('error', (error) => console.error(error.message))

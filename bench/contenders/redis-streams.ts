@@ -12,7 +12,7 @@ export function redisStreams(url: string): Contender {
   return {
     title: 'ioredis streams',
     isPeer: true,
-    abilities: new Set(['many']),
+    abilities: new Set(['many', 'kept']),
     async open(name) {
       const redis = new Redis(url)
       await redis.xgroup('CREATE', name, GROUP, '0', 'MKSTREAM')
