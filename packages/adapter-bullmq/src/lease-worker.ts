@@ -61,8 +61,8 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
   }
 
   /**
-   * Fetches no more, but after a wait that was told of a job: who was told must look, nobody else is. Resolves once the jobs
-   * in hand are settled, or never if the connection is gone.
+   * Fetches no more, except once, after a wait that has been told of a job: nobody else was told of that. Resolves once the
+   * jobs in hand are settled, or never if the connection is gone.
    */
   async retire(): Promise<void> {
     this.retired = true
