@@ -2,13 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { JobState, Page, QueueAdmin, QueueStatus, Scope, StoredJob } from '@jobport/core/driver'
 import { isMissing } from './topology.ts'
 import { isRefusal, isUnheard, toJobportError } from './faults.ts'
-import { liveWrite, read, readDead, revive, tombstoneRedriven } from './mapping.ts'
+import { liveWrite, read, readDead, revive, tombstoneRedriven, uidOf } from './mapping.ts'
 import { placeOf, toToken, type Names } from './names.ts'
 import { newest } from './newest.ts'
 import { countWorkers } from './presence.ts'
 import { isTaken } from './publish.ts'
 import { delivered, isActive, removeById, removeJobs } from './removal.ts'
 import type { Client } from './client.ts'
+import type { Letters } from './letters.ts'
 import type { Records, StoredRecord } from './records.ts'
 import type { Topology } from './topology.ts'
 
@@ -22,12 +23,14 @@ export class NatsAdmin implements QueueAdmin {
   readonly #client: Client
   readonly #records: Records
   readonly #topology: Topology
+  readonly #letters: Letters
   readonly #names: Names
 
-  constructor(client: Client, records: Records, topology: Topology) {
+  constructor(client: Client, records: Records, topology: Topology, letters: Letters) {
     this.#client = client
     this.#records = records
     this.#topology = topology
+    this.#letters = letters
     this.#names = records.names
   }
 
@@ -58,10 +61,10 @@ export class NatsAdmin implements QueueAdmin {
   async get(id: string, scope: Scope): Promise<StoredJob | undefined> {
     return this.#do(undefined, async () => {
       const token = toToken(id)
-      const record = await this.#records.last(scope === 'dead' ? this.#names.dead(undefined, token) : this.#names.any(token))
+      const record = await this.#records.last(scope === 'dead' ? this.#names.dead(token) : this.#names.any(token))
       if (!record || record.data.length === 0) return undefined
       const { state } = placeOf(record.subject)
-      if (scope === 'dead') return toStored(record, 'dead')
+      if (scope === 'dead') return this.#shown(record)
       if (state === 'd') return toStored(record, 'delayed')
       if (state !== 'w') return undefined
       return toStored(record, isActive(record, await delivered(this.#topology, this.#names)) ? 'active' : 'waiting')
@@ -77,7 +80,7 @@ export class NatsAdmin implements QueueAdmin {
   async remove(key: string, scope: Scope): Promise<boolean> {
     return this.#do(false, async () => {
       if (scope === 'live') return removeById(toToken(key), this.#records, this.#topology)
-      const record = await this.#records.last(this.#names.dead(key))
+      const record = await this.#letter(key)
       return record !== undefined && record.data.length > 0 && this.#records.remove(record.seq)
     })
   }
@@ -141,8 +144,19 @@ export class NatsAdmin implements QueueAdmin {
       limit,
       cursor === undefined ? Infinity : Number(cursor),
     )
-    const jobs = records.filter(({ data }) => data.length > 0).map((record) => toStored(record, 'dead'))
+    const jobs = records.filter(({ data }) => data.length > 0).map((record) => this.#shown(record))
     return { jobs, ...(more && { cursor: String(records.at(-1)!.seq) }) }
+  }
+
+  #shown(record: StoredRecord): StoredJob {
+    this.#letters.remember(this.#names.stream, uidOf(record), placeOf(record.subject).token)
+    return toStored(record, 'dead')
+  }
+
+  /** By its uid, which is the id of a job that was given none. */
+  async #letter(uid: string): Promise<StoredRecord | undefined> {
+    const token = this.#letters.tokenOf(this.#names.stream, uid) ?? toToken(uid)
+    return (await this.#records.last(this.#names.dead(token, uid))) ?? this.#records.last(this.#names.dead('*', uid))
   }
 
   async #purgeAll(filter: string, remove: (records: readonly StoredRecord[]) => Promise<number>): Promise<number> {
@@ -163,7 +177,7 @@ export class NatsAdmin implements QueueAdmin {
 
   /** The live job and the end of the dead letter are one write: of two that redrive it, one does. */
   async #redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing' | 'again'> {
-    const letter = await this.#records.last(this.#names.dead(uid))
+    const letter = await this.#letter(uid)
     if (!letter || letter.data.length === 0) return 'missing'
     const { token } = placeOf(letter.subject)
     const of = this.#names.any(token)

@@ -15,6 +15,7 @@ import { NatsAdmin } from './admin.ts'
 import { Client } from './client.ts'
 import { NatsConsumer } from './consumer.ts'
 import { within } from './deadline.ts'
+import { Letters } from './letters.ts'
 import { Names } from './names.ts'
 import { publish } from './publish.ts'
 import { Records } from './records.ts'
@@ -43,6 +44,7 @@ export class NatsDriver implements Driver {
   readonly features: Features = FEATURES
   readonly #client: Client
   readonly #topology: Topology
+  readonly #letters = new Letters()
   readonly #consumers = new Set<NatsConsumer>()
   #closed: Promise<void> | undefined
 
@@ -85,7 +87,7 @@ export class NatsDriver implements Driver {
   }
 
   admin(queue: string): QueueAdmin {
-    return new NatsAdmin(this.#client, this.#records(queue), this.#topology)
+    return new NatsAdmin(this.#client, this.#records(queue), this.#topology, this.#letters)
   }
 
   close(): Promise<void> {

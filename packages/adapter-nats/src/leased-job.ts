@@ -134,7 +134,7 @@ export class LeasedJob implements Delivery {
     const { seq } = this.#arrival
     const { records } = this.#holding
     const { names } = records
-    const tombstone = names.removed(uid, token)
+    const tombstone = names.removed(token, uid)
     let isKnown = false
     while (!this.#isLapsed && !this.#settling) {
       const newest = await this.#last(names.any(token))
@@ -149,11 +149,7 @@ export class LeasedJob implements Delivery {
       // what came due while it was being removed is newer than its tombstone
       const removal = newest.seq === seq ? await this.#last(tombstone) : newest
       if (!removal) return 'current'
-      if (
-        removal.subject === tombstone
-          ? isFinal(removal)
-          : !(await this.#persist(() => removeStray(removal, records)))
-      )
+      if (removal.subject === tombstone ? isFinal(removal) : !(await this.#persist(() => removeStray(removal, records))))
         return 'superseded'
       await pause(LOOK)
     }
@@ -205,7 +201,7 @@ export class LeasedJob implements Delivery {
     if (newest && header(newest, BY) === by) return 'written'
     const { uid, token } = this.#reading
     if (newest?.seq === expected.seq) return 'held up'
-    if (newest?.subject === records.names.removed(uid, token)) return isFinal(newest) ? 'superseded' : 'held up'
+    if (newest?.subject === records.names.removed(token, uid)) return isFinal(newest) ? 'superseded' : 'held up'
     return newest && uidOf(newest) !== uid && (await removeStray(newest, records)) ? 'held up' : 'superseded'
   }
 

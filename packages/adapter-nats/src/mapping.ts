@@ -44,12 +44,12 @@ const REMOVAL = 'jobport-removal'
 
 /** Waiting for a worker, or for its time. */
 export function liveWrite(names: Names, token: string, level: number, state: State, data: Uint8Array): Write {
-  const { dueAt } = state
-  const target = names.waiting(level, token)
+  const { uid, dueAt } = state
+  const target = names.waiting(level, token, uid)
   const headers = stateHeaders(state)
   if (dueAt === undefined) return { subject: target, headers, data }
   const schedule = { 'Nats-Schedule': `@at ${new Date(dueAt).toISOString()}`, 'Nats-Schedule-Target': target }
-  return { subject: names.delayed(level, token), headers: { ...headers, ...schedule }, data }
+  return { subject: names.delayed(level, token, uid), headers: { ...headers, ...schedule }, data }
 }
 
 export function messageWrite(names: Names, token: string, message: Message, now: number): Write {
@@ -61,7 +61,7 @@ export function messageWrite(names: Names, token: string, message: Message, now:
 /** `until`, epoch ms: how long the id stays taken. It goes after `ttl` ms. */
 export function completedWrite(names: Names, token: string, state: State, result: Json, ttl: number, until: number): Write {
   const headers = { ...stateHeaders(state), 'Nats-TTL': seconds(ttl), ...(until > 0 && { [UNTIL]: String(until) }) }
-  return { subject: names.completed(token), headers, data: JSON.stringify(result) }
+  return { subject: names.completed(token, state.uid), headers, data: JSON.stringify(result) }
 }
 
 export function deadWrite(
@@ -73,7 +73,7 @@ export function deadWrite(
   data: Uint8Array,
 ): Write {
   const headers = { ...stateHeaders(state), [HEADERS.dead]: JSON.stringify({ reason, error }) }
-  return { subject: names.dead(state.uid, token), headers, data }
+  return { subject: names.dead(token, state.uid), headers, data }
 }
 
 /** Stands for a job that is being removed, or has been; gone after `ttl` ms. */

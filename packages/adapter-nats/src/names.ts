@@ -29,15 +29,17 @@ function escaped(byte: number): string {
 /** Of one subject of a queue's stream. */
 export interface Place {
   readonly state: string
-  /** Of waiting and delayed ones the priority; of dead ones and of tombstones the uid. */
+  /** Of waiting and delayed ones the priority, of others 0. */
   readonly detail: string
+  /** Of its id. */
   readonly token: string
 }
 
 /**
- * What one queue is called on the server: a stream, and in it `<prefix>.<queue>.<state>.<detail>.<id>`, where states are
+ * What one queue is called on the server: a stream, and in it `<prefix>.<queue>.<state>.<detail>.<id>.<uid>`, where states are
  * w waiting or active, d delayed, c completed, f dead (failed), x removed. Whatever an id has become lies under
- * {@link Names.any}, and its newest record says what that is.
+ * {@link Names.any}, and its newest record says what that is. What the server must search for each job, it goes through from
+ * the left: so nothing of which there are many comes before the id.
  */
 export class Names {
   readonly queue: string
@@ -56,39 +58,43 @@ export class Names {
   }
 
   get all(): string {
-    return `${this.#base}.>`
+    return this.#of('*', '*', '*')
   }
 
-  waiting(level: number | '*', token = '*'): string {
-    return `${this.#base}.w.${level}.${token}`
+  waiting(level: number | '*', token = '*', uid?: string): string {
+    return this.#of('w', level, token, uid)
   }
 
-  delayed(level: number | '*', token = '*'): string {
-    return `${this.#base}.d.${level}.${token}`
+  delayed(level: number | '*', token = '*', uid?: string): string {
+    return this.#of('d', level, token, uid)
   }
 
-  completed(token: string): string {
-    return `${this.#base}.c.0.${token}`
+  completed(token: string, uid: string): string {
+    return this.#of('c', 0, token, uid)
   }
 
-  dead(uid?: string, token = '*'): string {
-    return `${this.#base}.f.${uid === undefined ? '*' : toToken(uid)}.${token}`
+  dead(token = '*', uid?: string): string {
+    return this.#of('f', 0, token, uid)
   }
 
-  removed(uid: string, token: string): string {
-    return `${this.#base}.x.${toToken(uid)}.${token}`
+  removed(token: string, uid: string): string {
+    return this.#of('x', 0, token, uid)
   }
 
   any(token: string): string {
-    return `${this.#base}.*.*.${token}`
+    return this.#of('*', '*', token)
   }
 
   consumer(level: number): string {
     return `w${level}`
   }
+
+  #of(state: string, detail: number | '*', token: string, uid?: string): string {
+    return `${this.#base}.${state}.${detail}.${token}.${uid === undefined ? '*' : toToken(uid)}`
+  }
 }
 
 export function placeOf(subject: string): Place {
-  const [state = '', detail = '', token = ''] = subject.split('.').slice(-3)
+  const [state = '', detail = '', token = ''] = subject.split('.').slice(-4)
   return { state, detail, token }
 }

@@ -71,7 +71,7 @@ export async function removeById(token: string, records: Records, topology: Topo
 export async function removeStray(record: StoredRecord, records: Records): Promise<boolean> {
   const { state, token } = placeOf(record.subject)
   if (state !== 'w' || !isScheduled(record)) return false
-  const tombstone = await records.last(records.names.removed(uidOf(record), token))
+  const tombstone = await records.last(records.names.removed(token, uidOf(record)))
   return tombstone !== undefined && isFinal(tombstone) && records.remove(record.seq)
 }
 
@@ -81,7 +81,7 @@ async function intend(record: StoredRecord, records: Records): Promise<number | 
   const { token } = placeOf(record.subject)
   const uid = uidOf(record)
   return unlessConflict(
-    records.write(tombstoneWrite(names.removed(uid, token), uid, 'intent', TTL), { seq: record.seq, of: names.any(token) }),
+    records.write(tombstoneWrite(names.removed(token, uid), uid, 'intent', TTL), { seq: record.seq, of: names.any(token) }),
   )
 }
 
@@ -104,7 +104,7 @@ async function decide(
   }
   const { token } = placeOf(record.subject)
   const uid = uidOf(record)
-  const decision = tombstoneWrite(records.names.removed(uid, token), uid, 'final', TTL)
+  const decision = tombstoneWrite(records.names.removed(token, uid), uid, 'final', TTL)
   const decided = await unlessConflict(records.write(decision, { seq: intent, of: records.names.any(token) }))
   if (decided === undefined) {
     await records.remove(intent)

@@ -5,6 +5,7 @@ import { eventually } from './trial.ts'
 
 const SIZE = 3
 const ELECTION = 30_000
+const LOOK = 1_000
 
 /** Three servers on this machine that are one. */
 export class Cluster {
@@ -46,10 +47,30 @@ export class Cluster {
     const connection = await connect({ servers: this.servers })
     try {
       const { cluster } = await (await jetstreamManager(connection)).streams.info(stream)
-      return this.#nodes[Number(cluster!.leader!.slice('node'.length))]!
+      return this.#named(cluster!.leader!)
     } finally {
       await connection.close()
     }
+  }
+
+  /** Resolves once others have been chosen to lead the stream and its consumer than who led the stream. */
+  async elected(stream: string, consumer: string, former: RunningBroker): Promise<void> {
+    const connection = await connect({ servers: this.servers })
+    try {
+      const manager = await jetstreamManager(connection, { checkAPI: false, timeout: LOOK })
+      const isLed = async (): Promise<boolean> => {
+        const found = [manager.streams.info(stream), manager.consumers.info(stream, consumer)]
+        const leaders = (await Promise.all(found)).map(({ cluster }) => cluster?.leader)
+        return leaders.every((name) => name && this.#named(name) !== former)
+      }
+      await eventually('an election', () => isLed().catch(() => false), undefined, ELECTION)
+    } finally {
+      await connection.close()
+    }
+  }
+
+  #named(name: string): RunningBroker {
+    return this.#nodes[Number(name.slice('node'.length))]!
   }
 
   async close(): Promise<void> {

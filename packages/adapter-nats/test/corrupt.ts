@@ -4,7 +4,7 @@ import { connect } from '@nats-io/transport-node'
 export async function corrupt(url: string, queue: string): Promise<void> {
   const connection = await connect({ servers: url.replace(/^nats:\/\//, '') })
   try {
-    await connection.request(`jobport.${queue}.w.0.torn`, '{"half":')
+    await connection.request(`jobport.${queue}.w.0.torn.1`, '{"half":')
   } finally {
     await connection.close()
   }

@@ -23,7 +23,7 @@ describe('NATS, native', () => {
     const { config, state } = await manager.streams.info(trial.stream)
     expect(config).to.deep.include({
       ...{
-        subjects: [`jobport.${trial.name}.>`],
+        subjects: [`jobport.${trial.name}.*.*.*.*`],
         retention: 'workqueue',
         storage: 'file',
         num_replicas: 1,
@@ -42,8 +42,8 @@ describe('NATS, native', () => {
     const { manager } = await trial.plain()
     const configs = (await manager.consumers.list(trial.stream).next()).map(({ config }) => config)
     expect(configs.map(({ durable_name, filter_subject }) => [durable_name, filter_subject])).to.have.deep.members([
-      ['w0', `jobport.${trial.name}.w.0.*`],
-      ['w7', `jobport.${trial.name}.w.7.*`],
+      ['w0', `jobport.${trial.name}.w.0.*.*`],
+      ['w7', `jobport.${trial.name}.w.7.*.*`],
     ])
     for (const config of configs) {
       expect(config).to.include({ ack_policy: 'explicit', ack_wait: 1_500_000_000, max_deliver: -1, max_ack_pending: -1 })
@@ -52,12 +52,12 @@ describe('NATS, native', () => {
 
   it('lets a plain client read a waiting job, run it, and read a delayed and a dead one', async () => {
     const queue = broker.queue(trial.name)
-    await queue.add('mail', { to: 'a' }, { id: 'order:7', headers: { trace: 't' } })
+    const { uid } = await queue.add('mail', { to: 'a' }, { id: 'order:7', headers: { trace: 't' } })
     await queue.add('later', 2, { id: 'later', delay: 60_000 })
     const { connection, manager } = await trial.plain()
     const consumer = await jetstream(connection).consumers.get(trial.stream, 'w0')
     const message = (await consumer.next({ expires: 5_000 }))!
-    expect(message.subject).to.equal(`jobport.${trial.name}.w.0.order=3A7`)
+    expect(message.subject).to.equal(`jobport.${trial.name}.w.0.order=3A7.${uid}`)
     expect(message.json()).to.deep.include({
       id: 'order:7',
       name: 'mail',
@@ -68,16 +68,16 @@ describe('NATS, native', () => {
     expect(await message.ackAck()).to.equal(true)
     expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 1, active: 0, dead: 0 })
 
-    const delayed = (await manager.streams.getMessage(trial.stream, { last_by_subj: `jobport.${trial.name}.d.0.later` }))!
+    const delayed = (await manager.streams.getMessage(trial.stream, { last_by_subj: `jobport.${trial.name}.d.0.later.*` }))!
     expect(delayed.header.get('Nats-Schedule')).to.match(/^@at \d{4}-/)
-    expect(delayed.header.get('Nats-Schedule-Target')).to.equal(`jobport.${trial.name}.w.0.later`)
+    expect(delayed.header.get('Nats-Schedule-Target')).to.equal(delayed.subject.replace('.d.', '.w.'))
 
     await trial.worker(broker, () => {
       throw new TypeError('no use')
     })
     await queue.add('bad', { n: 1 }, { id: 'bad' })
     await eventually('a dead letter', async () => (await queue.counts()).dead === 1)
-    const letter = (await manager.streams.getMessage(trial.stream, { last_by_subj: `jobport.${trial.name}.f.*.bad` }))!
+    const letter = (await manager.streams.getMessage(trial.stream, { last_by_subj: `jobport.${trial.name}.f.0.bad.*` }))!
     expect(letter.json()).to.deep.include({ id: 'bad', name: 'bad', data: { n: 1 } })
     const dead = JSON.parse(letter.header.get('jobport-dead')) as { reason: string; error: object }
     expect(dead).to.deep.include({ reason: 'attempts' })
@@ -89,8 +89,8 @@ describe('NATS, native', () => {
     await trial.worker(broker, (job) => void seen.push(job))
     const { connection } = await trial.plain()
     const js = jetstream(connection)
-    await js.publish(`jobport.${trial.name}.w.0.my-id`, JSON.stringify({ name: 'plain', data: { n: 1 } }))
-    await js.publish(`jobport.${trial.name}.w.0.other`, JSON.stringify({ name: 'plain', data: 2, attempts: 3 }))
+    await js.publish(`jobport.${trial.name}.w.0.my-id.1`, JSON.stringify({ name: 'plain', data: { n: 1 } }))
+    await js.publish(`jobport.${trial.name}.w.0.other.1`, JSON.stringify({ name: 'plain', data: 2, attempts: 3 }))
     await eventually('two runs', () => seen.length === 2)
     expect(seen.map(({ id, name, data, attempts }) => ({ id, name, data, attempts }))).to.deep.equal([
       { id: 'my-id', name: 'plain', data: { n: 1 }, attempts: 1 },
@@ -108,11 +108,11 @@ describe('NATS, native', () => {
       if (broken) throw new Error('no')
     })
     const body = { name: 'plain', data: 1, attempts: 2, tenant: 'x' }
-    await jetstream(connection).publish(`jobport.${trial.name}.w.0.keep`, JSON.stringify(body))
+    await jetstream(connection).publish(`jobport.${trial.name}.w.0.keep.1`, JSON.stringify(body))
     await eventually('its death', async () => (await queue.counts()).dead === 1)
     await queue.pause()
     await queue.deadLetters.redrive('keep')
-    const alive = (await manager.streams.getMessage(trial.stream, { last_by_subj: `jobport.${trial.name}.w.0.keep` }))!
+    const alive = (await manager.streams.getMessage(trial.stream, { last_by_subj: `jobport.${trial.name}.w.0.keep.*` }))!
     expect(alive.json()).to.deep.include({ ...body, id: 'keep' })
     broken = false
     await queue.resume()
@@ -124,7 +124,7 @@ describe('NATS, native', () => {
     await trial.worker(brief, () => ({ sum: 3 }))
     await brief.queue(trial.name).add('a', 1, { id: 'x' })
     const { manager } = await trial.plain()
-    const look = () => manager.streams.getMessage(trial.stream, { last_by_subj: `jobport.${trial.name}.c.0.x` })
+    const look = () => manager.streams.getMessage(trial.stream, { last_by_subj: `jobport.${trial.name}.c.0.x.*` })
     const found = await eventually('the record', look)
     expect(found.json()).to.deep.equal({ sum: 3 })
     expect(found.header.get('Nats-TTL')).to.equal('3s')
