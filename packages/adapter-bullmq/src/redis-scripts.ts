@@ -22,13 +22,22 @@ local function over(de, holder)
   if call('PTTL', de) ~= -1 then return false end
   return call('EXISTS', base .. holder) == 0 or score('completed', holder) ~= false
 end
+-- 1 or -1: from which end of the list it is near; most are near one
+local function seek(list, uid)
+  local key = base .. list
+  for _, near in ipairs({ 1000, 10000 }) do
+    if call('LPOS', key, uid, 'MAXLEN', near) then return 1 end
+    if call('LPOS', key, uid, 'RANK', -1, 'MAXLEN', near) then return -1 end
+  end
+  return call('LPOS', key, uid) and 1
+end
 local function state(uid)
   if score('delayed', uid) then return 'delayed' end
   if score('prioritized', uid) then return 'waiting' end
   if score('failed', uid) then return 'dead' end
   if score('completed', uid) then return 'completed' end
-  if call('LPOS', base .. 'active', uid) then return 'active' end
-  if call('LPOS', base .. 'wait', uid) then return 'waiting' end
+  if seek('active', uid) then return 'active' end
+  if seek('wait', uid) then return 'waiting' end
   return call('EXISTS', base .. uid) == 1 and 'other' or ''
 end
 local function live(id)
@@ -104,7 +113,7 @@ local uid, found = live(ARGV[1])
 if found ~= 'waiting' and found ~= 'delayed' then return 0 end
 if related(uid) then return uid end
 local gone = call('ZREM', base .. 'delayed', uid) + call('ZREM', base .. 'prioritized', uid)
-if gone == 0 then call('LREM', base .. 'wait', -1, uid) end
+if gone == 0 then call('LREM', base .. 'wait', seek('wait', uid), uid) end
 drop(uid, found)
 return 1
 `

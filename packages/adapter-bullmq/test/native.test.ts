@@ -226,6 +226,21 @@ describe('BullMQ, native', () => {
     }
   })
 
+  it('finds and removes a waiting job wherever it stands in a long queue', async () => {
+    const queue = broker.queue(trial.name)
+    const total = 25_000
+    for (let from = 0; from < total; from += 1_000)
+      await queue.addMany(Array.from({ length: 1_000 }, (_, i) => ({ name: 'a', data: 1, options: { id: `j${from + i}` } })))
+    const places = [0, 500, 5_000, total / 2, total - 5_000, total - 500, total - 1].map((place) => `j${place}`)
+    for (const id of places) {
+      expect(await queue.get(id), id).to.include({ id, state: 'waiting' })
+      expect(await queue.remove(id), id).to.equal(true)
+      expect(await queue.get(id), id).to.equal(undefined)
+      expect(await queue.remove(id), id).to.equal(false)
+    }
+    expect(await queue.counts()).to.deep.equal({ waiting: total - places.length, delayed: 0, active: 0, dead: 0 })
+  })
+
   it("tells BullMQ's QueueEvents what became of a job", async () => {
     const events = await trial.events()
     const told: unknown[] = []
