@@ -18,9 +18,8 @@ export interface Plan {
   readonly onBout: (title: string) => void
 }
 
-/** Of the workloads that a target judges: single bouts differ by a tenth and more. Of the other main ones; of the rest, and of peers. */
+/** Of the workloads that a target judges: single bouts differ by a tenth and more. Of the others, and of peers. */
 const MANY = 11
-const ROUNDS = 5
 const FEWER = 3
 const QUICK_ROUNDS = 2
 /** Part of a bout's jobs that each contender does first, uncounted: code is compiled as it is used, and ours is longer. */
@@ -34,7 +33,7 @@ const DROP_DEADLINE = 120_000
 /** A broker is at rest that for so long, ms, has worked for less than this part of it. */
 const REST = 1_000
 const IDLE = 0.1
-const LONGEST_REST = 30_000
+const LONGEST_REST = 20_000
 
 /** All contenders of one broker under all workloads, taking turns: A B, then B A. */
 export async function run(plan: Plan): Promise<Row[]> {
@@ -98,7 +97,7 @@ export function roundsOf(
   { isPeer, workloads }: Contender,
   { kind, quick }: Pick<Plan, 'kind' | 'quick'>,
 ): number {
-  const { jobs, rounds = isJudged(kind, workload) ? MANY : jobs.quick === undefined ? FEWER : ROUNDS } = workload
+  const { rounds = isJudged(kind, workload) ? MANY : FEWER } = workload
   return Math.min(rounds, quick ? QUICK_ROUNDS : isPeer || workloads ? FEWER : MANY)
 }
 

@@ -12,7 +12,7 @@ export interface Workload {
   readonly needs: readonly Ability[]
   /** Of one bout. Absent in `quick`: it is for full runs only. */
   readonly jobs: { readonly quick?: number; readonly full: number }
-  /** Bouts of each contender in a full run. Default: 11 where a target judges, 5 of the others that quick runs have, 3 of the rest. */
+  /** Bouts of each contender in a full run. Default: 11 where a target judges, else 3. */
   readonly rounds?: number
   /** Only ours and the raw client take part: what is compared is how each grows. */
   readonly pair?: boolean
