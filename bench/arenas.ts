@@ -54,6 +54,28 @@ export const TITLES: Record<Kind, string> = {
 
 export const KINDS = Object.keys(CONTENDERS) as Kind[]
 
+/** Where a part of a run takes place. Without a URL: on a server of the bench's own. */
+export interface Arena {
+  readonly kind: Kind
+  readonly url?: string
+}
+
+const SCHEMES: Readonly<Record<string, Kind>> = {
+  redis: 'redis',
+  rediss: 'redis',
+  postgres: 'postgres',
+  postgresql: 'postgres',
+  amqp: 'rabbitmq',
+  amqps: 'rabbitmq',
+  nats: 'nats',
+}
+
+/** Reads a kind, or the URL of a server that runs; `undefined`: it is neither. */
+export function arenaOf(text: string): Arena | undefined {
+  const kind = KINDS.find((name) => name === text) ?? SCHEMES[text.split('://')[0]!]
+  return kind && (text === kind ? { kind } : { kind, url: text })
+}
+
 export function contendersAt(kind: Kind, url: string): readonly Contender[] {
   return CONTENDERS[kind](url)
 }

@@ -4,8 +4,8 @@ import { cpus, totalmem } from 'node:os'
 import { openBroker, type RunningBroker } from '@jobport/brokers'
 import { clientsBeside } from '@jobport/conformance'
 import { SingleBar } from 'cli-progress'
-import { Command } from 'commander'
-import { contendersAt, KINDS, QUICK, TITLES, versionOf, type Kind } from './arenas.ts'
+import { Command, InvalidArgumentError } from 'commander'
+import { arenaOf, contendersAt, KINDS, QUICK, TITLES, versionOf, type Arena, type Kind } from './arenas.ts'
 import { compare } from './compare.ts'
 import { writePage } from './page.ts'
 import { measurePart, workloadsOf } from './part.ts'
@@ -21,7 +21,7 @@ const LATEST = new URL('latest.json', FOLDER)
 const QUIET = 10_000
 
 interface Options {
-  readonly broker: readonly Kind[]
+  readonly broker: readonly Arena[]
   readonly only?: string
   readonly quick?: boolean
   readonly resume?: boolean
@@ -29,10 +29,12 @@ interface Options {
   readonly compare?: boolean
 }
 
+const ALL: readonly Arena[] = KINDS.map((kind) => ({ kind }))
+
 await new Command('bench')
-  .description('Measures Jobport beside raw clients and peers, in turns, on brokers of its own.')
+  .description('Measures Jobport beside raw clients and peers, in turns, on brokers of its own or on yours.')
   .argument('[files...]', 'two result files, with --compare')
-  .option('-b, --broker <kinds...>', KINDS.join(', '), [...KINDS])
+  .option('-b, --broker <where...>', `${KINDS.join(', ')}, or the URL of a server that runs`, readArenas, ALL)
   .option('-o, --only <pattern>', 'only workloads whose id matches')
   .option('-q, --quick', 'the table of the main workloads, in minutes')
   .option('-r, --resume', 'keeps what results/latest.json has of other brokers, as after a run that was broken off')
@@ -45,7 +47,14 @@ await new Command('bench')
   })
   .parseAsync()
 
-async function measure({ broker: kinds, only, quick = false, resume = false }: Options): Promise<void> {
+function readArenas(text: string, before: readonly Arena[]): readonly Arena[] {
+  const arena = arenaOf(text)
+  if (!arena) throw new InvalidArgumentError('It is neither the name of a broker nor the URL of one.')
+  return before === ALL ? [arena] : [...before, arena]
+}
+
+async function measure({ broker: arenas, only, quick = false, resume = false }: Options): Promise<void> {
+  const kinds = arenas.map(({ kind }) => kind)
   const earlier = resume ? await load(LATEST) : undefined
   const start = performance.now() - (earlier?.ms ?? 0)
   // before anything is written
@@ -69,9 +78,9 @@ async function measure({ broker: kinds, only, quick = false, resume = false }: O
     0,
     { title: '' },
   )
-  for (const kind of kinds) {
-    await using server = await serve(kind)
-    const url = server?.url ?? 'memory://bench'
+  for (const { kind, url: given } of arenas) {
+    await using server = given === undefined ? await serve(kind) : undefined
+    const url = given ?? server?.url ?? 'memory://bench'
     versions[kind] = await versionOf(kind, url)
     const onBout = (title: string): void => bar.increment({ title })
     rows.push(...(await measurePart({ kind, url, only, quick }, onBout)))

@@ -2,6 +2,7 @@ import type { Bout, Choice, Payload } from './contender.ts'
 
 export const IN_FLIGHT = 256
 const BATCH = 500
+const BATCHES = 4
 
 /** About 200 bytes in JSON. */
 const USUAL = 160
@@ -23,9 +24,10 @@ export async function inFlight(count: number, work: (i: number) => Promise<unkno
 /** As fast as the contender can. */
 export async function fill(bout: Bout, count: number, size?: number): Promise<void> {
   const make = (i: number): Payload => payload(i, size === undefined ? {} : { size })
-  if (!bout.addMany) return inFlight(count, (i) => bout.add(make(i)))
-  for (let from = 0; from < count; from += BATCH)
-    await bout.addMany(Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => make(from + i)))
+  const { addMany } = bout
+  if (!addMany) return inFlight(count, (i) => bout.add(make(i)))
+  const batch = (from: number): Payload[] => Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => make(from + i))
+  await inFlight(Math.ceil(count / BATCH), (i) => addMany(batch(i * BATCH)), BATCHES)
 }
 
 export async function addAll(bout: Bout, count: number, choice: (i: number) => Choice): Promise<void> {

@@ -47,6 +47,7 @@ ${sections.join('\n\n')}
 npm run bench -- --quick                                # the main workloads, minutes
 npm run bench                                           # all of it, below an hour on 2 cores
 npm run bench -- --broker rabbitmq --only work          # part of it
+npm run bench -- --broker redis://127.0.0.1:6379        # on a server that runs
 npm run bench -- --compare earlier.json later.json      # what changed beyond the noise
 \`\`\`
 `,

@@ -18,9 +18,10 @@ export interface Plan {
   readonly onBout: (title: string) => void
 }
 
-/** Of the workloads that a target judges: single bouts differ by a tenth and more. Of the others, and of peers. */
+/** Of the workloads that a target judges: single bouts differ by a tenth and more. Of the others; of peers. */
 const MANY = 11
 const FEWER = 3
+const LEAST = 2
 const QUICK_ROUNDS = 2
 /** Part of a bout's jobs that each contender does first, uncounted: code is compiled as it is used, and ours is longer. */
 const WARMUP = 0.2
@@ -98,7 +99,7 @@ export function roundsOf(
   { kind, quick }: Pick<Plan, 'kind' | 'quick'>,
 ): number {
   const { rounds = isJudged(kind, workload) ? MANY : FEWER } = workload
-  return Math.min(rounds, quick ? QUICK_ROUNDS : isPeer || workloads ? FEWER : MANY)
+  return Math.min(rounds, quick ? QUICK_ROUNDS : isPeer ? LEAST : workloads ? FEWER : MANY)
 }
 
 function isJudged(kind: Kind, { id }: Workload): boolean {
@@ -132,7 +133,8 @@ async function play(
   contender: Contender,
   { queue, held, jobs, capacity }: { queue: string; held: Bout; jobs: number; capacity: number },
 ): Promise<Measures> {
-  const port = kind === 'memory' ? 0 : Number(new URL(url).port)
+  const { hostname, port: text } = new URL(url)
+  const port = hostname === '127.0.0.1' ? Number(text) : 0
   await held.prepare?.()
   return workload.run(held, jobs, {
     capacity,
