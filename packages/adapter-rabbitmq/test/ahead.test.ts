@@ -78,6 +78,8 @@ describe('RabbitMQ, quick jobs of the ledger', function () {
     await queue.addMany(ids.map((id) => ({ name: 'a', data: 1, options: { id } })))
     await eventually('the slow ones', () => ran.length === QUICK + CONCURRENCY)
     await queue.pause()
+    // workers hear of a pause from the broker
+    await eventually('a way back', async () => (await queue.counts()).waiting === CONCURRENCY)
     expect(await queue.counts()).to.deep.equal({ waiting: CONCURRENCY, delayed: 0, active: CONCURRENCY, dead: 0 })
     await queue.resume()
     const stopping = worker.stop()
