@@ -61,19 +61,21 @@ export interface Arena {
 }
 
 const SCHEMES: Readonly<Record<string, Kind>> = {
-  redis: 'redis',
-  rediss: 'redis',
-  postgres: 'postgres',
-  postgresql: 'postgres',
-  amqp: 'rabbitmq',
-  amqps: 'rabbitmq',
-  nats: 'nats',
+  'redis:': 'redis',
+  'rediss:': 'redis',
+  'postgres:': 'postgres',
+  'postgresql:': 'postgres',
+  'amqp:': 'rabbitmq',
+  'amqps:': 'rabbitmq',
+  'nats:': 'nats',
 }
 
 /** Reads a kind, or the URL of a server that runs; `undefined`: it is neither. */
 export function arenaOf(text: string): Arena | undefined {
-  const kind = KINDS.find((name) => name === text) ?? SCHEMES[text.split('://')[0]!]
-  return kind && (text === kind ? { kind } : { kind, url: text })
+  const own = KINDS.find((kind) => kind === text)
+  if (own) return { kind: own }
+  const kind = URL.canParse(text) ? SCHEMES[new URL(text).protocol] : undefined
+  return kind && { kind, url: text }
 }
 
 export function contendersAt(kind: Kind, url: string): readonly Contender[] {

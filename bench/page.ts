@@ -45,7 +45,7 @@ ${sections.join('\n\n')}
 
 \`\`\`sh
 npm run bench -- --quick                                # the main workloads, minutes
-npm run bench                                           # all of it, below an hour on 2 cores
+npm run bench                                           # all of it, about an hour on 2 cores
 npm run bench -- --broker rabbitmq --only work          # part of it
 npm run bench -- --broker redis://127.0.0.1:6379        # on a server that runs
 npm run bench -- --compare earlier.json later.json      # what changed beyond the noise

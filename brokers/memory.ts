@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { serversAt } from './listener.ts'
 
-/** What the processes of the server at this port hold of this machine's memory, bytes; what they share counts once. */
+/**
+ * What the processes of the server at this port hold of this machine's memory, bytes; what they share counts once.
+ * `undefined`: none can be seen there.
+ */
 export function memoryAt(port: number): number | undefined {
   const servers = serversAt(port)
   return servers.length === 0 ? undefined : servers.reduce((sum, { pid }) => sum + proportional(pid), 0)

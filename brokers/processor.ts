@@ -4,7 +4,7 @@ import { serversAt } from './listener.ts'
 /** Linux counts in hundredths of a second, whatever the kernel's own clock. */
 const TICK = 10
 
-/** How long the processors have worked for the server at this port, ms. `undefined`: as {@link memoryAt}. */
+/** How long the processors have worked for the server at this port, ms. `undefined`: none can be seen there. */
 export function processorTimeAt(port: number): number | undefined {
   const servers = serversAt(port)
   return servers.length === 0 ? undefined : servers.reduce((sum, { pid }) => sum + used(pid), 0)
