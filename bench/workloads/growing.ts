@@ -8,7 +8,7 @@ export const BACKLOGS = [10_000, 100_000, 1_000_000] as const
 
 /** Adds, then runs of jobs, so that the backlog stays; so often, of which the middle one counts. */
 const STEPS = 1_000
-const PROBES = 9
+const PROBES = 21
 const LOOKS = 100
 const LOOK_PROBES = 5
 const FLIGHT = 64
