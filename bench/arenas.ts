@@ -86,6 +86,8 @@ export function contendersAt(kind: Kind, url: string): readonly Contender[] {
 function onPostgres(url: string): { connection: unknown; factory: BackendFactory; end: () => Promise<void> } {
   const pool = new Pool({ connectionString: url, max: 6, options: '-c search_path=bullmq' })
   pool.on('error', () => {})
+  // each worker leaves one
+  pool.setMaxListeners(Infinity)
   return { connection: pool, factory: createPostgresBackend as unknown as BackendFactory, end: () => pool.end() }
 }
 

@@ -19,7 +19,7 @@ export interface Plan {
 }
 
 /** Of the workloads that a target judges: single bouts differ by a tenth and more. Of the others; of peers. */
-const MANY = 11
+const MANY = 9
 const FEWER = 3
 const LEAST = 2
 const QUICK_ROUNDS = 2

@@ -6,11 +6,15 @@ import type { Measures, Workload } from '../workload.ts'
 
 export const BACKLOGS = [10_000, 100_000, 1_000_000] as const
 
-/** Adds, then runs of jobs, so that the backlog stays; so often, of which the middle one counts. */
+/** Adds, then runs of jobs, so that the backlog stays; so often, of which the middle one counts. Fewer once they have taken so long, ms. */
 const STEPS = 1_000
 const PROBES = 21
+const FEWEST = 7
+const PATIENCE = 15_000
+/** The same of looks at jobs, of which each probe takes at most so long, ms. */
 const LOOKS = 100
 const LOOK_PROBES = 5
+const LOOK_PATIENCE = 500
 const FLIGHT = 64
 
 /** What a step costs while more and more jobs wait, on one queue, so that the machine is the same. */
@@ -56,8 +60,9 @@ export function readGrowthKey(key: string): { step: string; backlog: number } {
 
 async function stepsAt(bout: Bout): Promise<Measures> {
   const [adds, works]: [number[], number[]] = [[], []]
-  while (works.length < PROBES) {
-    adds.push(await cost(STEPS, (i) => bout.add(payload(i)), FLIGHT))
+  const start = performance.now()
+  while (works.length < FEWEST || (works.length < PROBES && performance.now() - start < PATIENCE)) {
+    adds.push(await cost(STEPS, (i) => bout.add(payload(i))))
     works.push(1_000_000 / (await drain(bout, STEPS, FLIGHT)))
   }
   return { add: median(adds), work: median(works) }
@@ -68,10 +73,10 @@ async function looksAt(bout: Bout, backlog: number): Promise<Measures> {
   const { counts, get, remove } = bout
   const id = (i: number): string => `g${backlog}-${i}`
   const many = LOOKS * LOOK_PROBES
-  const add = get && (await cost(many, (i) => bout.add(payload(i), { id: id(i) }), FLIGHT))
+  const add = get && (await cost(many, (i) => bout.add(payload(i), { id: id(i) })))
   const each = async (look: (i: number) => Promise<unknown>): Promise<number> => {
     const costs: number[] = []
-    while (costs.length < LOOK_PROBES) costs.push(await cost(LOOKS, (i) => look(costs.length * LOOKS + i), 1))
+    while (costs.length < LOOK_PROBES) costs.push(await lookCost((i) => look(costs.length * LOOKS + i)))
     return median(costs)
   }
   return {
@@ -83,8 +88,16 @@ async function looksAt(bout: Bout, backlog: number): Promise<Measures> {
 }
 
 /** µs each. */
-async function cost(steps: number, step: (i: number) => Promise<unknown>, flight: number): Promise<number> {
+async function cost(steps: number, step: (i: number) => Promise<unknown>): Promise<number> {
   const start = performance.now()
-  await inFlight(steps, step, flight)
+  await inFlight(steps, step, FLIGHT)
   return ((performance.now() - start) / steps) * 1_000
+}
+
+/** µs each, one after the other. */
+async function lookCost(look: (i: number) => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  let done = 0
+  while (done < LOOKS && performance.now() - start < LOOK_PATIENCE) await look(done++)
+  return ((performance.now() - start) / done) * 1_000
 }
