@@ -9,7 +9,7 @@ import { arenaOf, contendersAt, KINDS, QUICK, TITLES, versionOf, type Arena, typ
 import { compare } from './compare.ts'
 import { writePage } from './page.ts'
 import { measurePart, workloadsOf } from './part.ts'
-import { contendersOf, roundsOf } from './runner.ts'
+import { lineUpOf } from './runner.ts'
 import { tableOf } from './table.ts'
 import type { Results, Row } from './results.ts'
 import type { Workload } from './workload.ts'
@@ -127,9 +127,8 @@ async function serve(kind: Kind): Promise<RunningBroker | undefined> {
 
 function boutsOf(kind: Kind, chosen: readonly Workload[], quick: boolean): number {
   const contenders = contendersAt(kind, 'x://127.0.0.1:1').slice(0, quick ? QUICK : undefined)
-  const bouts = (each: Workload): number =>
-    contendersOf(each, contenders).reduce((sum, contender) => sum + roundsOf(each, contender, { kind, quick }), 0)
-  return chosen.reduce((sum, each) => sum + bouts(each), 0)
+  const lineUps = chosen.map((each) => lineUpOf(each, contenders, { kind, quick }))
+  return lineUps.flatMap((lineUp) => [...lineUp.values()]).reduce((sum, bouts) => sum + bouts, 0)
 }
 
 async function load(file: string | URL): Promise<Results> {

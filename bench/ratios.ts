@@ -11,7 +11,8 @@ export interface Ratio {
 export function ratioOf(ours: Row, other: Row | undefined): Ratio | undefined {
   if (!ours.samples || !other?.samples) return undefined
   const theirs = valuesOf(other)
-  const ratios = valuesOf(ours).map((value, i) => (ours.unit === 'jobs/s' ? value / theirs[i]! : theirs[i]! / value))
+  const pairs = valuesOf(ours).slice(0, theirs.length)
+  const ratios = pairs.map((value, i) => (ours.unit === 'jobs/s' ? value / theirs[i]! : theirs[i]! / value))
   if (!ratios.every(Number.isFinite)) return undefined
   return { median: median(ratios), lowest: Math.min(...ratios), highest: Math.max(...ratios) }
 }

@@ -18,7 +18,7 @@ export interface Plan {
   readonly onBout: (title: string) => void
 }
 
-/** Of the workloads that a target judges: single bouts differ by a tenth and more. Of the others; of peers. */
+/** Bouts of those whom a target judges: single ones differ by a tenth and more. Of others; of peers. */
 const MANY = 9
 const FEWER = 3
 const LEAST = 2
@@ -34,7 +34,7 @@ const DROP_DEADLINE = 120_000
 /** A broker is at rest that for so long, ms, has worked for less than this part of it. */
 const REST = 1_000
 const IDLE = 0.1
-const LONGEST_REST = 20_000
+const LONGEST_REST = 60_000
 
 /** All contenders of one broker under all workloads, taking turns: A B, then B A. */
 export async function run(plan: Plan): Promise<Row[]> {
@@ -60,8 +60,9 @@ async function meet(
   contenders: readonly Contender[],
   capacities: ReadonlyMap<Contender, number>,
 ): Promise<Map<Contender, Measures[]>> {
-  const able = contendersOf(workload, contenders)
-  const rounds = Math.max(...able.map((contender) => roundsOf(workload, contender, plan)))
+  const lineUp = lineUpOf(workload, contenders, plan)
+  const able = [...lineUp.keys()]
+  const rounds = Math.max(...lineUp.values())
   const samples = new Map(able.map((contender) => [contender, [] as Measures[]]))
   const take = async (contender: Contender, how: { part?: number; capacity?: number }): Promise<Measures | undefined> => {
     try {
@@ -73,11 +74,11 @@ async function meet(
       return undefined
     }
   }
-  const part = isJudged(plan.kind, workload) && !plan.quick ? 1 : WARMUP
-  if (rounds > 1) for (const contender of able) await take(contender, { part })
+  const part = rounds === MANY ? 1 : WARMUP
+  if (rounds > 1 && !workload.cold) for (const contender of able) await take(contender, { part })
   for (let round = 0; round < rounds; round++)
     for (const contender of round % 2 === 0 ? able : able.toReversed()) {
-      if (round >= roundsOf(workload, contender, plan)) continue
+      if (round >= lineUp.get(contender)!) continue
       plan.onBout(`${plan.kind} · ${workload.title} · ${contender.title}`)
       if (!samples.has(contender)) continue
       const measures = await take(contender, { capacity: capacities.get(contender) ?? Infinity })
@@ -86,24 +87,25 @@ async function meet(
   return samples
 }
 
-export function contendersOf({ id, needs, pair }: Workload, contenders: readonly Contender[]): readonly Contender[] {
+/** Who takes part, and with how many bouts. */
+export function lineUpOf(
+  { id, needs, pair, rounds }: Workload,
+  contenders: readonly Contender[],
+  { kind, quick }: Pick<Plan, 'kind' | 'quick'>,
+): Map<Contender, number> {
   const able = contenders.filter(
     ({ abilities, workloads }) => needs.every((need) => abilities.has(need)) && (workloads?.has(id) ?? true),
   )
-  return pair ? able.slice(0, 2) : able
-}
-
-export function roundsOf(
-  workload: Workload,
-  { isPeer, workloads }: Contender,
-  { kind, quick }: Pick<Plan, 'kind' | 'quick'>,
-): number {
-  const { rounds = isJudged(kind, workload) ? MANY : FEWER } = workload
-  return Math.min(rounds, quick ? QUICK_ROUNDS : isPeer ? LEAST : workloads ? FEWER : MANY)
-}
-
-function isJudged(kind: Kind, { id }: Workload): boolean {
-  return targets.some(({ broker, workload }) => broker === kind && workload === id)
+  const judged = new Set(
+    targets
+      .filter(({ broker, workload }) => broker === kind && workload === id)
+      .flatMap(({ contender = contenders[0]!.title, of = contenders[1]!.title }) => [contender, of]),
+  )
+  const boutsOf = ({ title, isPeer }: Contender): number => {
+    const most = isPeer ? LEAST : Infinity
+    return Math.min(most, quick ? QUICK_ROUNDS : (rounds ?? (judged.has(title) ? MANY : FEWER)))
+  }
+  return new Map((pair ? able.slice(0, 2) : able).map((contender) => [contender, boutsOf(contender)]))
 }
 
 async function bout(

@@ -12,8 +12,10 @@ export interface Workload {
   readonly needs: readonly Ability[]
   /** Of one bout. Absent in `quick`: it is for full runs only. */
   readonly jobs: { readonly quick?: number; readonly full: number }
-  /** Bouts of each contender in a full run. Default: 11 where a target judges, else 3. */
+  /** Bouts of each contender in a full run. Default: 9 of those whom a target judges, 3 of others. */
   readonly rounds?: number
+  /** No bout goes before those that count: whoever works has just been started. */
+  readonly cold?: boolean
   /** Only ours and the raw client take part: what is compared is how each grows. */
   readonly pair?: boolean
   run(bout: Bout, jobs: number, circumstances: Circumstances): Promise<Measures>

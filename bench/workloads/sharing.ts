@@ -13,6 +13,7 @@ function sharing(processes: number): Workload {
     needs: ['shared'],
     jobs: { full: 20_000 },
     rounds: 2,
+    cold: true,
     async run(bout, most, circumstances) {
       const jobs = Math.ceil(Math.min(most, circumstances.capacity * ENOUGH))
       await fill(bout, jobs)
