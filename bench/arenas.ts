@@ -17,6 +17,14 @@ import type { Contender } from './contender.ts'
 
 export type Kind = keyof typeof CONTENDERS
 
+/** Where it shows what RabbitMQ's ledger costs. */
+const LEDGER: ReadonlySet<string> = new Set([
+  'add-256',
+  'work-100',
+  'cycle',
+  ...['processes-1', 'processes-2', 'processes-4', 'processes-8'],
+])
+
 /** Who meets at a broker. The first is ours, the second the raw client at the same durability. */
 const CONTENDERS = {
   memory: (url: string) => [jobport(() => createMemory(url), { without: ['shared'] }), viaFastq, viaPQueue],
@@ -27,12 +35,13 @@ const CONTENDERS = {
   ],
   postgres: (url: string) => [jobport(() => createBullMQ(url)), bullmq(() => onPostgres(url)), pgBoss(url)],
   rabbitmq: (url: string) => {
-    const given = (): Contender => jobport(() => createRabbitMQ(url), { title: 'Jobport, given ids', given: true })
+    const given = (): Contender =>
+      jobport(() => createRabbitMQ(url), { title: 'Jobport, given ids', given: true, workloads: LEDGER })
     return [
       jobport(() => createRabbitMQ(url)),
       amqplib(url),
       given(),
-      jobport(() => createRabbitMQ(`${url}?ledger=all`), { title: "Jobport, ledger: 'all'" }),
+      jobport(() => createRabbitMQ(`${url}?ledger=all`), { title: "Jobport, ledger: 'all'", workloads: LEDGER }),
       followed(given(), url, 10),
       followed(given(), url, 50),
       rascal(url),

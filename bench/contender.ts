@@ -53,7 +53,7 @@ export interface Contender {
   readonly abilities: ReadonlySet<Ability>
   /** Somebody else's way to the same end: whoever hangs is not waited for, and has fewer bouts. */
   readonly isPeer?: true
-  /** Ids of the workloads that it takes part in. Absent: in all that it is able to. */
+  /** Ids of the workloads that it takes part in; of others it has no row. Absent: in all that it is able to. */
   readonly workloads?: ReadonlySet<string>
   open(queue: string): Promise<Bout>
 }

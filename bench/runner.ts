@@ -44,6 +44,7 @@ export async function run(plan: Plan): Promise<Row[]> {
   for (const workload of plan.workloads) {
     const samples = await meet(plan, workload, contenders, capacities)
     for (const contender of contenders) {
+      if (contender.workloads?.has(workload.id) === false) continue
       const taken = samples.get(contender)
       if (taken && workload.id === 'work-100') capacities.set(contender, median(taken.map(({ rate }) => rate!)))
       const row = { broker: plan.kind, workload: workload.id, contender: contender.title, unit: workload.unit }

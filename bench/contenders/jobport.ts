@@ -12,15 +12,18 @@ export interface JobportOptions {
   /** Gives every job an id of its own. */
   readonly given?: boolean
   readonly without?: readonly Ability[]
+  /** Default: all that it is able to. */
+  readonly workloads?: ReadonlySet<string>
 }
 
 export function jobport(
   createDriver: () => Driver,
-  { title = 'Jobport', given = false, without = [] }: JobportOptions = {},
+  { title = 'Jobport', given = false, without = [], workloads }: JobportOptions = {},
 ): Contender {
   return {
     title,
     abilities: new Set(ABILITIES.filter((ability) => !without.includes(ability))),
+    ...(workloads && { workloads }),
     async open(name) {
       const broker = await new Broker(createDriver(), { deadline: 60_000 }).connect()
       const queue = broker.queue<Jobs>(name)
