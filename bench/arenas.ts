@@ -22,7 +22,10 @@ const LEDGER: ReadonlySet<string> = new Set([
   'add-256',
   'work-100',
   'cycle',
-  ...['processes-1', 'processes-2', 'processes-4', 'processes-8'],
+  'processes-1',
+  'processes-2',
+  'processes-4',
+  'processes-8',
 ])
 
 /** Who meets at a broker. The first is ours, the second the raw client at the same durability. */

@@ -103,8 +103,8 @@ export function lineUpOf(
       .flatMap(({ contender = contenders[0]!.title, of = contenders[1]!.title }) => [contender, of]),
   )
   const boutsOf = ({ title, isPeer }: Contender): number => {
-    const most = isPeer ? LEAST : Infinity
-    return Math.min(most, quick ? QUICK_ROUNDS : (rounds ?? (judged.has(title) ? MANY : FEWER)))
+    const most = quick ? QUICK_ROUNDS : isPeer ? LEAST : MANY
+    return Math.min(most, rounds ?? (judged.has(title) ? MANY : FEWER))
   }
   return new Map((pair ? able.slice(0, 2) : able).map((contender) => [contender, boutsOf(contender)]))
 }
