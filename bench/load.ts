@@ -21,9 +21,13 @@ export async function inFlight(count: number, work: (i: number) => Promise<unkno
   )
 }
 
-/** As fast as the contender can. */
-export async function fill(bout: Bout, count: number, size?: number): Promise<void> {
-  const make = (i: number): Payload => payload(i, size === undefined ? {} : { size })
+/** As fast as the contender can, with the jobs from number `first` on. */
+export async function fill(
+  bout: Bout,
+  count: number,
+  { first = 0, size }: { readonly first?: number; readonly size?: number } = {},
+): Promise<void> {
+  const make = (i: number): Payload => payload(first + i, size === undefined ? {} : { size })
   const { addMany } = bout
   if (!addMany) return inFlight(count, (i) => bout.add(make(i)))
   const batch = (from: number): Payload[] => Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => make(from + i))

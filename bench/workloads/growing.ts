@@ -15,6 +15,8 @@ const PATIENCE = 15_000
 const LOOKS = 100
 const LOOK_PROBES = 5
 const LOOK_PATIENCE = 500
+/** Where the numbers of the jobs that probes add begin: no backlog has them. */
+const PROBED = 10 * BACKLOGS.at(-1)!
 const FLIGHT = 64
 
 /** What a step costs while more and more jobs wait, on one queue, so that the machine is the same. */
@@ -31,12 +33,12 @@ export const growingLoads: readonly Workload[] = [
       const measures: Record<string, number> = {}
       let filled = 0
       for (const backlog of BACKLOGS.filter((some) => some <= jobs)) {
-        await fill(bout, backlog - filled)
+        await fill(bout, backlog - filled, { first: filled })
         filled = backlog
         await rest()
         const memory = brokerMemory()
         const found = {
-          ...(await stepsAt(bout)),
+          ...(await stepsAt(bout, backlog)),
           ...(await looksAt(bout, backlog)),
           clientMiB: process.memoryUsage.rss() / 2 ** 20,
           ...(memory !== undefined && { brokerMiB: memory / 2 ** 20 }),
@@ -58,11 +60,13 @@ export function readGrowthKey(key: string): { step: string; backlog: number } {
   return { step, backlog: Number(backlog) }
 }
 
-async function stepsAt(bout: Bout): Promise<Measures> {
+/** No job has the number of another: raw JetStream would refuse it. */
+async function stepsAt(bout: Bout, backlog: number): Promise<Measures> {
   const [adds, works]: [number[], number[]] = [[], []]
   const start = performance.now()
   while (works.length < FEWEST || (works.length < PROBES && performance.now() - start < PATIENCE)) {
-    adds.push(await cost(STEPS, (i) => bout.add(payload(i))))
+    const first = PROBED + backlog + adds.length * STEPS
+    adds.push(await cost(STEPS, (i) => bout.add(payload(first + i))))
     works.push(1_000_000 / (await drain(bout, STEPS, FLIGHT)))
   }
   return { add: median(adds), work: median(works) }

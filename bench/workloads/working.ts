@@ -22,7 +22,7 @@ function working(id: string, concurrency: number, jobs: Workload['jobs'], size?:
     needs: [],
     jobs,
     async run(bout, count) {
-      await fill(bout, count, size)
+      await fill(bout, count, size === undefined ? {} : { size })
       return { rate: await drain(bout, count, concurrency) }
     },
   }
