@@ -29,7 +29,8 @@ ${Math.round(machine.memory / 2 ** 30)} GiB; ${[...new Set(software)].join(', ')
 Each workload runs on Jobport, on the raw client of the broker doing the same work at the same durability (confirmed publishes,
 acknowledged consumption), and on peers, one after the other and then in the opposite order, on new queues each time. A figure is the
 median of the rounds; a ratio is the median of the ratios of pairs, with the lowest and the highest. The ratio, and not the figure, is what
-another machine would show again. Above 1 is better, also where the unit is a time. What a contender does not have is absent, not zero.
+another machine would show again. Above 1 is better, also where the unit is a time. What a contender does not have is absent, not zero; who
+failed or hung says so.
 
 ![Ratio to the raw client](performance/ratios.svg)
 

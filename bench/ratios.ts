@@ -13,6 +13,6 @@ export function ratioOf(ours: Row, other: Row | undefined): Ratio | undefined {
   const theirs = valuesOf(other)
   const pairs = valuesOf(ours).slice(0, theirs.length)
   const ratios = pairs.map((value, i) => (ours.unit === 'jobs/s' ? value / theirs[i]! : theirs[i]! / value))
-  if (!ratios.every(Number.isFinite)) return undefined
+  if (ratios.length === 0 || !ratios.every(Number.isFinite)) return undefined
   return { median: median(ratios), lowest: Math.min(...ratios), highest: Math.max(...ratios) }
 }

@@ -6,7 +6,7 @@ export interface Row {
   readonly workload: string
   readonly contender: string
   readonly unit: Workload['unit']
-  /** Absent: the contender has no such thing. */
+  /** Absent: the contender has no such thing. Empty: it failed or hung. */
   readonly samples?: readonly Measures[]
 }
 

@@ -43,10 +43,11 @@ export async function run(plan: Plan): Promise<Row[]> {
   const rows: Row[] = []
   for (const workload of plan.workloads) {
     const samples = await meet(plan, workload, contenders, capacities)
-    for (const contender of contenders) {
+    for (const contender of contenders.slice(0, workload.pair ? 2 : undefined)) {
       if (contender.workloads?.has(workload.id) === false) continue
       const taken = samples.get(contender)
-      if (taken && workload.id === 'work-100') capacities.set(contender, median(taken.map(({ rate }) => rate!)))
+      if (taken && taken.length > 0 && workload.id === 'work-100')
+        capacities.set(contender, median(taken.map(({ rate }) => rate!)))
       const row = { broker: plan.kind, workload: workload.id, contender: contender.title, unit: workload.unit }
       rows.push(taken ? { ...row, samples: taken } : row)
     }
@@ -54,7 +55,7 @@ export async function run(plan: Plan): Promise<Row[]> {
   return rows
 }
 
-/** Of each contender that can take part. */
+/** Of each contender that can take part; none of a peer that failed or hung. */
 async function meet(
   plan: Plan,
   workload: Workload,
@@ -65,13 +66,15 @@ async function meet(
   const able = [...lineUp.keys()]
   const rounds = Math.max(...lineUp.values())
   const samples = new Map(able.map((contender) => [contender, [] as Measures[]]))
+  const leftOut = new Set<Contender>()
   const take = async (contender: Contender, how: { part?: number; capacity?: number }): Promise<Measures | undefined> => {
     try {
       return await bout(plan, workload, contender, { ...how, deadline: contender.isPeer ? PEER_DEADLINE : DEADLINE })
     } catch (error) {
       if (!contender.isPeer) throw error
       console.error(`\n${(error as Error).message}: left out`)
-      samples.delete(contender)
+      samples.set(contender, [])
+      leftOut.add(contender)
       return undefined
     }
   }
@@ -81,7 +84,7 @@ async function meet(
     for (const contender of round % 2 === 0 ? able : able.toReversed()) {
       if (round >= lineUp.get(contender)!) continue
       plan.onBout(`${plan.kind} · ${workload.title} · ${contender.title}`)
-      if (!samples.has(contender)) continue
+      if (leftOut.has(contender)) continue
       const measures = await take(contender, { capacity: capacities.get(contender) ?? Infinity })
       if (measures) samples.get(contender)!.push(measures)
     }

@@ -16,6 +16,7 @@ export function tableOf(results: Results, broker: string): string {
 
 function figure(row: Row, unit: string): string {
   if (!row.samples) return 'absent'
+  if (row.samples.length === 0) return 'failed or hung'
   const [first, ...others] = Object.keys(row.samples[0]!)
   const of = (name: string): number => median(row.samples!.map((measures) => measures[name]!))
   const text = `${rounded(median(valuesOf(row)))} ${unit}`
