@@ -10,6 +10,7 @@ import { followed } from './contenders/followed.ts'
 import { viaFastq, viaPQueue } from './contenders/in-process.ts'
 import { jetstream } from './contenders/jetstream.ts'
 import { jobport } from './contenders/jobport.ts'
+import { moleculer } from './contenders/moleculer.ts'
 import { pgBoss } from './contenders/pg-boss.ts'
 import { rascal } from './contenders/rascal.ts'
 import { redisStreams } from './contenders/redis-streams.ts'
@@ -50,7 +51,12 @@ const CONTENDERS = {
       rascal(url),
     ]
   },
-  nats: (url: string) => [jobport(() => createNats(url)), jetstream(url, 'fenced'), jetstream(url, 'acknowledged')],
+  nats: (url: string) => [
+    jobport(() => createNats(url)),
+    jetstream(url, 'fenced'),
+    jetstream(url, 'acknowledged'),
+    moleculer(url),
+  ],
 } satisfies Record<string, (url: string) => readonly Contender[]>
 
 /** So many of them take part in a quick run. */

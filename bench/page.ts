@@ -32,6 +32,11 @@ median of the rounds; a ratio is the median of the ratios of pairs, with the low
 another machine would show again. Above 1 is better, also where the unit is a time. What a contender does not have is absent, not zero; who
 failed or hung says so.
 
+Peers are set up for throughput, as their documentation advises. They do not promise the same: pg-boss fetches and acknowledges batches as
+large as the concurrency, and where that is 1 it looks twice a second; rascal, which publishes one message at a time on a channel, has 64 of
+them; ioredis streams have no lock, no retry and no order of priority; \`@moleculer/channels\` does not wait for its acknowledgements on
+NATS, and on RabbitMQ not for confirms either, so that it takes no part there.
+
 ![Ratio to the raw client](performance/ratios.svg)
 
 ![Cost of a step by backlog](performance/growth.svg)

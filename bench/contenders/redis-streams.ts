@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import type { Contender, Payload } from '../contender.ts'
 
 const GROUP = 'g'
+const CONSUMER = String(process.pid)
 /** ms */
 const WAIT = 500
 
@@ -12,10 +13,12 @@ export function redisStreams(url: string): Contender {
   return {
     title: 'ioredis streams',
     isPeer: true,
-    abilities: new Set(['many', 'kept']),
+    abilities: new Set(['many', 'shared', 'kept']),
     async open(name) {
       const redis = new Redis(url)
-      await redis.xgroup('CREATE', name, GROUP, '0', 'MKSTREAM')
+      await redis.xgroup('CREATE', name, GROUP, '0', 'MKSTREAM').catch((error: Error) => {
+        if (!error.message.startsWith('BUSYGROUP')) throw error
+      })
       return {
         add: (payload) => redis.xadd(name, '*', 'd', JSON.stringify(payload)),
         async addMany(payloads) {
@@ -36,7 +39,7 @@ export function redisStreams(url: string): Contender {
               const entries = (await reader.xreadgroup(
                 'GROUP',
                 GROUP,
-                'c',
+                CONSUMER,
                 'COUNT',
                 concurrency,
                 'BLOCK',

@@ -92,25 +92,27 @@ export const workingLoads: readonly Workload[] = [
   },
 ]
 
-/** Jobs per second, once it runs. One that is too slow to end is measured by what it has done. */
+/** Jobs per second, once it runs. One that is too slow to end is measured by all that it has done. */
 export async function drain(bout: Bout, jobs: number, concurrency: number): Promise<number> {
   const warm = Math.ceil(jobs * WARMUP)
   const { promise, resolve } = Promise.withResolvers<void>()
   let done = 0
-  let start = performance.now()
+  const start = performance.now()
+  let warmAt = start
   const limit = setTimeout(resolve, LONGEST)
   const stop = await bout.work(
     concurrency,
     () => {},
     () => {
       done++
-      if (done === warm) start = performance.now()
+      if (done === warm) warmAt = performance.now()
       if (done === jobs) resolve()
     },
   )
   await promise
-  const [counted, ms] = [done < warm ? done : done - warm, performance.now() - start]
+  const end = performance.now()
+  const rate = done < jobs ? done / (end - start) : (jobs - warm) / (end - warmAt)
   clearTimeout(limit)
   await stop()
-  return (counted / ms) * 1_000
+  return rate * 1_000
 }

@@ -1,0 +1,62 @@
+import { Middleware } from '@moleculer/channels'
+import { ServiceBroker } from 'moleculer'
+import { connect, DeliverPolicy, RetentionPolicy } from 'nats'
+import type { Contender, Payload } from '../contender.ts'
+
+/** Longer than it takes to be told of all that a bout has sent: it redelivers what it has not acknowledged until then. */
+const RETRIES = 100
+/** ms */
+const SOON = 5
+
+/** Its AMQP adapter publishes without confirms, so there is no bout that it could have with others. */
+export function moleculer(url: string): Contender {
+  const server = new URL(url).host
+  return {
+    title: '@moleculer/channels',
+    isPeer: true,
+    abilities: new Set(['shared', 'kept']),
+    async open(name) {
+      const connection = await connect({ servers: server })
+      const manager = await connection.jetstreamManager()
+      const streamConfig = { name, subjects: [name], retention: RetentionPolicy.Workqueue }
+      await manager.streams.add(streamConfig)
+      const options = {
+        nats: { url, streamConfig, consumerOptions: { config: { deliver_policy: DeliverPolicy.All } } },
+        maxRetries: RETRIES,
+      }
+      // one name for all processes: they share what is delivered to it
+      const broker = new ServiceBroker({
+        nodeID: name,
+        logger: false,
+        middlewares: [Middleware({ adapter: { type: 'NATS', options } } as never) as never],
+      })
+      await broker.start()
+      const send = (broker as unknown as { sendToChannel(channel: string, payload: Payload): Promise<unknown> }).sendToChannel
+      return {
+        add: (payload) => send(name, payload),
+        async work(concurrency, handle, done) {
+          const service = broker.createService({
+            name: 'worker',
+            channels: {
+              [name]: {
+                maxInFlight: concurrency,
+                async handler(payload: Payload) {
+                  await handle(payload)
+                  // it acknowledges right after this
+                  done()
+                },
+              },
+            },
+          } as never)
+          await broker.waitForServices('worker', 0, SOON)
+          return async () => broker.destroyService(service)
+        },
+        async drop() {
+          await broker.stop()
+          await manager.streams.delete(name)
+          await connection.close()
+        },
+      }
+    },
+  }
+}
