@@ -47,7 +47,7 @@ export function moleculer(url: string): Contender {
                 },
               },
             },
-          } as never)
+          })
           await broker.waitForServices('worker', 0, SOON)
           return async () => broker.destroyService(service)
         },
