@@ -48,6 +48,8 @@ export class LeaseWorker extends Worker<unknown, unknown, string, IQueueBackend>
   constructor(name: string, attend: Attend, options: WorkerOptions, factory: BackendFactory) {
     // BullMQ wants a processor; it calls none for a job that has failed already
     super(name, () => Promise.resolve(undefined), options, factory)
+    // the connection carries it by now; on each job, where BullMQ would write it too, nobody reads it
+    delete this.opts.name
     this.#attend = attend
   }
 
