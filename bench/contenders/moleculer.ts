@@ -3,8 +3,6 @@ import { ServiceBroker } from 'moleculer'
 import { connect, DeliverPolicy, RetentionPolicy } from 'nats'
 import type { Contender, Payload } from '../contender.ts'
 
-/** Longer than it takes to be told of all that a bout has sent: it redelivers what it has not acknowledged until then. */
-const RETRIES = 100
 /** ms */
 const SOON = 5
 
@@ -20,10 +18,7 @@ export function moleculer(url: string): Contender {
       const manager = await connection.jetstreamManager()
       const streamConfig = { name, subjects: [name], retention: RetentionPolicy.Workqueue }
       await manager.streams.add(streamConfig)
-      const options = {
-        nats: { url, streamConfig, consumerOptions: { config: { deliver_policy: DeliverPolicy.All } } },
-        maxRetries: RETRIES,
-      }
+      const options = { nats: { url, streamConfig, consumerOptions: { config: { deliver_policy: DeliverPolicy.All } } } }
       // one name for all processes: they share what is delivered to it
       const broker = new ServiceBroker({
         nodeID: name,
