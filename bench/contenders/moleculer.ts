@@ -12,7 +12,7 @@ export function moleculer(url: string): Contender {
   return {
     title: '@moleculer/channels',
     isPeer: true,
-    abilities: new Set(['shared', 'kept']),
+    abilities: new Set(['attempts', 'shared', 'kept']),
     async open(name) {
       const connection = await connect({ servers: server })
       const manager = await connection.jetstreamManager()
@@ -27,14 +27,20 @@ export function moleculer(url: string): Contender {
       })
       await broker.start()
       const send = (broker as unknown as { sendToChannel(channel: string, payload: Payload): Promise<unknown> }).sendToChannel
+      // a channel's, not a job's; it counts the first delivery too
+      let maxRetries = 1
       return {
-        add: (payload) => send(name, payload),
+        add(payload, { attempts = 1 } = {}) {
+          maxRetries = attempts
+          return send(name, payload)
+        },
         async work(concurrency, handle, done) {
           const service = broker.createService({
             name: 'worker',
             channels: {
               [name]: {
                 maxInFlight: concurrency,
+                maxRetries,
                 async handler(payload: Payload) {
                   await handle(payload)
                   // it acknowledges right after this
