@@ -17,7 +17,7 @@ import type {
 const CENTURY = 100 * 365 * 86_400_000
 
 const FEATURES: Features = Object.freeze({
-  delay: Object.freeze({ granularity: 50, max: CENTURY }),
+  delay: Object.freeze({ granularity: 50, max: CENTURY, resolution: 5 }),
   dedup: Object.freeze({ maxTtl: CENTURY }),
   priority: true,
   ordered: true,

@@ -18,6 +18,10 @@ export interface Entry {
   /** Its place among the jobs that were added, of a dead one among those that died; lists go by it. */
   order: number
   attempt: number
+  /** Deliveries that were abandoned. */
+  crashes: number
+  /** The last delivery was one of them. */
+  stalled: boolean
   state: JobState
   dueAt?: number
   /** Stops the alarm of a delayed one. */
@@ -27,7 +31,7 @@ export interface Entry {
 
 export function entryOf(message: Message, order: number): Entry {
   const { id, uid, priority = 0 } = message
-  return { id, uid, priority, text: JSON.stringify(message), order, attempt: 1, state: 'waiting' }
+  return { id, uid, priority, text: JSON.stringify(message), order, attempt: 1, crashes: 0, stalled: false, state: 'waiting' }
 }
 
 /** What cannot be decoded is shown as it was found: it belongs into the dead letters, and must not stop its neighbours. */
@@ -40,12 +44,12 @@ export function reading({ uid, text }: Entry): { message: Message; invalid?: Job
 }
 
 export function stored(entry: Entry): StoredJob {
-  const { state, attempt, dueAt, dead } = entry
+  const { state, attempt, crashes, dueAt, dead } = entry
   return {
     message: reading(entry).message,
     state,
     attempt,
-    crashes: 0,
+    crashes,
     ...(state === 'delayed' && dueAt !== undefined && { dueAt }),
     ...(dead && { dead }),
   }

@@ -154,6 +154,13 @@ export class MemoryQueue {
       lease.lose()
       if (this.#live.get(entry.id) === entry) this.#hold(entry, 0, { handedBack: true })
     }
+    const abandon = (): void => {
+      if (this.#active.get(entry.uid)?.lose !== lose) return
+      entry.crashes++
+      entry.stalled = true
+      lose()
+      this.#refill()
+    }
     const settle = async (outcome: Outcome): Promise<void> => {
       if (this.#active.get(entry.uid)?.lose !== lose)
         throw new JobportError('LEASE_LOST', `job ${entry.id} is no longer held`, { id: entry.id })
@@ -162,7 +169,9 @@ export class MemoryQueue {
       this.#refill()
     }
     this.#active.set(entry.uid, { client: subscriber.client, lose })
-    subscriber.deliver({ ...reading(entry), attempt: entry.attempt, crashes: 0, stalled: false, lease, settle })
+    const { attempt, crashes, stalled } = entry
+    entry.stalled = false
+    subscriber.deliver({ ...reading(entry), attempt, crashes, stalled, lease, settle, abandon })
   }
 
   #settle(entry: Entry, outcome: Outcome): void {

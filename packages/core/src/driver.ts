@@ -39,8 +39,7 @@ export interface Driver {
 
 /** What an adapter offers, as data. Core refuses whatever is `false` with `NOT_SUPPORTED` before any I/O. */
 export interface Features {
-  /** How late a job may start and how long it may wait, ms. Never early, whatever the granularity. */
-  readonly delay: false | { readonly granularity: number; readonly max: number }
+  readonly delay: false | DelayFeature
   /** `dedup: { ttl }`: the id stays taken for `ttl` ms after it was added, even if the job has completed. */
   readonly dedup: false | { readonly maxTtl: number }
   /** Absent or 0 runs first, then 1 … 9. */
@@ -49,12 +48,22 @@ export interface Features {
   readonly ordered: boolean
   /** `pause` and `resume`, for all processes. */
   readonly pause: boolean
-  /** `remove` and `purge` of live jobs: of all, or only of those whose id the caller gave. */
+  /** `remove` of live jobs: of all, or only of those whose id the caller gave. `purge` empties the queue either way. */
   readonly cancel: false | 'given' | 'all'
   /** `get` and `list` of live jobs, likewise. Dead letters can always be read. */
   readonly inspect: false | 'given' | 'all'
   /** Jobs outlive this process and a restart of the broker; several processes may share a queue. */
   readonly durable: boolean
+}
+
+/** What delayed jobs can count on, ms. None starts early, whatever the figures. */
+export interface DelayFeature {
+  /** How late a job may start on an idle worker. */
+  readonly granularity: number
+  /** Longest wait. Core refuses a longer `delay` and cuts a longer wait before a retry. */
+  readonly max: number
+  /** Jobs of one priority whose due times lie at least this far apart start in order of due time, also when all are overdue. */
+  readonly resolution: number
 }
 
 /** Told of faults after `connect` resolved. Calls are edges: `down` once, then `up` once. */
@@ -147,9 +156,15 @@ export interface Delivery {
   readonly lease: Lease
   /**
    * Resolves once the broker has confirmed it. Rejects with `LEASE_LOST` if the job is no longer ours; until then
-   * the driver goes on trying through outages.
+   * the driver goes on trying through outages. Rejects with `REJECTED` if the broker refuses this outcome: the job stays
+   * leased, and core settles it again, with less, or abandons it.
    */
   settle(outcome: Outcome): Promise<void>
+  /**
+   * Gives up a job that cannot be settled: its lease is no longer renewed, and it no longer counts against `prefetch`.
+   * The broker delivers it again as one crash more, once the lease has run out. No I/O is waited for. Never throws.
+   */
+  abandon(): void
 }
 
 export type Outcome =
@@ -169,7 +184,7 @@ export type JobState = 'waiting' | 'delayed' | 'active' | 'dead'
 
 /** A queue seen by its keeper. Works on a queue that does not exist yet: it is empty. */
 export interface QueueAdmin {
-  /** Exact when nothing moves. */
+  /** Exact when nothing moves. A job whose due time has passed is `waiting`, whether or not a worker has looked for it. */
   counts(): Promise<Record<JobState, number>>
   status(): Promise<QueueStatus>
   /** The live job that holds `id`, or the newest dead letter of that id. */
@@ -181,7 +196,10 @@ export interface QueueAdmin {
    * Dead: removes the dead letter of that *uid*.
    */
   remove(key: string, scope: Scope): Promise<boolean>
-  /** Live: removes all waiting and delayed jobs, no other. Dead: all dead letters. Frees ids. Answers how many. */
+  /**
+   * Live: removes all waiting and delayed jobs, no other; also those that `cancel: 'given'` cannot name one by one.
+   * Dead: all dead letters. Frees ids. Returns how many were removed.
+   */
   purge(scope: Scope): Promise<number>
   /**
    * Makes the dead letter of `uid` live again under `as.uid`, as attempt 1 with no crashes.

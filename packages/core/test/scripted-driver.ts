@@ -28,6 +28,7 @@ export class ScriptedDriver implements Driver {
   }
   /** What came of each uid, in order. */
   readonly settled: { uid: string; outcome: Outcome }[] = []
+  readonly abandoned: string[] = []
   /** How often `consume` was called. */
   consumed = 0
   consuming = false
@@ -69,6 +70,7 @@ export class ScriptedDriver implements Driver {
       stalled: false,
       lease: new Lease(),
       settle: async (outcome) => void this.settled.push({ uid, outcome }),
+      abandon: () => void this.abandoned.push(uid),
       ...delivery,
     })
   }

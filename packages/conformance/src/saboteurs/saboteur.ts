@@ -71,8 +71,8 @@ export function settling(delivery: Delivery, settle: (outcome: Outcome) => Promi
   return { ...copyOf(delivery), settle }
 }
 
-export function copyOf({ message, attempt, crashes, stalled, invalid, lease, settle }: Delivery): Delivery {
-  return { message, attempt, crashes, stalled, lease, settle, ...(invalid && { invalid }) }
+export function copyOf({ message, attempt, crashes, stalled, invalid, lease, settle, abandon }: Delivery): Delivery {
+  return { message, attempt, crashes, stalled, lease, settle, abandon, ...(invalid && { invalid }) }
 }
 
 /** One whose queues answer otherwise. */
