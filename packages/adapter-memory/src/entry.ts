@@ -17,6 +17,8 @@ export interface Entry {
   readonly text: string
   /** Its place among the jobs that were added, of a dead one among those that died; lists go by it. */
   order: number
+  /** Its add has not been answered yet: it is not delivered before. */
+  isFresh: boolean
   attempt: number
   /** Deliveries that were abandoned. */
   crashes: number
@@ -31,7 +33,18 @@ export interface Entry {
 
 export function entryOf(message: Message, order: number): Entry {
   const { id, uid, priority = 0 } = message
-  return { id, uid, priority, text: JSON.stringify(message), order, attempt: 1, crashes: 0, stalled: false, state: 'waiting' }
+  return {
+    id,
+    uid,
+    priority,
+    text: JSON.stringify(message),
+    order,
+    isFresh: true,
+    attempt: 1,
+    crashes: 0,
+    stalled: false,
+    state: 'waiting',
+  }
 }
 
 /** What cannot be decoded is shown as it was found: it belongs into the dead letters, and must not stop its neighbours. */
@@ -39,7 +52,7 @@ export function reading({ uid, text }: Entry): { message: Message; invalid?: Job
   try {
     return { message: readMessage(JSON.parse(text)) }
   } catch (error) {
-    return { message: unreadable(uid, text), invalid: toJobError(error as Error) }
+    return { message: unreadable(uid, text), invalid: toJobError(error) }
   }
 }
 

@@ -1,4 +1,5 @@
-import type { JobError, JobportError } from './errors.ts'
+import type { JobportError } from './errors.ts'
+import type { JobError } from './job-error.ts'
 import type { Lease } from './lease.ts'
 
 /**

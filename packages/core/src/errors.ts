@@ -1,4 +1,3 @@
-import { inspect } from 'node:util'
 import type { Receipt } from './receipt.ts'
 
 /** Programs act on `code`, people read `message`. The set is closed: a new code is a breaking change. */
@@ -37,13 +36,6 @@ export type ErrorCode =
   /** The broker or worker is closed or closing. */
   | 'CLOSED'
 
-/** A thrown value as plain data. Never turned back into an instance of anything. */
-export interface JobError {
-  readonly name: string
-  readonly message: string
-  readonly stack?: string
-}
-
 interface Details extends ErrorOptions {
   readonly id?: string
   readonly receipts?: readonly (Receipt | undefined)[]
@@ -68,6 +60,11 @@ export class JobportError extends Error {
     if (receipts) this.receipts = receipts
     if (failures) this.failures = failures
   }
+}
+
+/** Also of another copy of this package, as an adapter may bring one. */
+export function isJobportError(error: unknown): error is JobportError {
+  return error instanceof Error && error.name === 'JobportError' && 'code' in error
 }
 
 /** Throw it from a handler to skip the remaining attempts. Recognised by `name`, so BullMQ's own class counts too. */
@@ -103,7 +100,15 @@ export function redact(text: string): string {
 
 /** Native errors can hold credentials in the text and, as ioredis does with AUTH, in the command they quote. */
 function withoutSecrets(cause: unknown): unknown {
-  if (!(cause instanceof Error)) return cause
+  try {
+    return cause instanceof Error ? redacted(cause) : cause
+  } catch {
+    // a handler's error whose fields throw when they are read or written
+    return undefined
+  }
+}
+
+function redacted(cause: Error): Error {
   if ('command' in cause) Reflect.deleteProperty(cause, 'command')
   for (const key of ['message', 'stack'] as const) {
     const text = cause[key]
@@ -111,18 +116,4 @@ function withoutSecrets(cause: unknown): unknown {
   }
   if (cause.cause !== undefined) withoutSecrets(cause.cause)
   return cause
-}
-
-/** Whatever a handler threw, as an `Error`. */
-export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(inspect(thrown, { depth: 2 }), { cause: thrown })
-}
-
-/** Plain data, cut to what a broker can carry beside the job: 4 KiB of message, 16 KiB of stack. */
-export function toJobError({ name, message, stack }: Error): JobError {
-  return {
-    name: String(name).slice(0, 256),
-    message: String(message).slice(0, 4_096),
-    ...(stack !== undefined && { stack: String(stack).slice(0, 16_384) }),
-  }
 }

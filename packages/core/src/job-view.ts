@@ -1,5 +1,5 @@
 import type { DeadReason, JobState, StoredJob } from './driver.ts'
-import type { JobError } from './errors.ts'
+import type { JobError } from './job-error.ts'
 
 /** A job at rest, as `get` and `list` show it: a picture, not a handle. */
 export interface JobView<Data = unknown> {

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { JobportError } from '@jobport/core'
 import { redact, toJobError } from '@jobport/core/driver'
-import { toError } from '../src/errors.ts'
+import { toError } from '../src/job-error.ts'
 
 describe('errors', () => {
   it('take credentials out of URLs, wherever they stand', () => {
