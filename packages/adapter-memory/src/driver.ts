@@ -51,7 +51,10 @@ export class MemoryDriver implements Driver {
   }
 
   async publish(queue: string, messages: readonly Message[]): Promise<PublishResult[]> {
-    return messages.map((message) => this.client.queue(queue).add(message))
+    const store = this.client.queue(queue)
+    const results = messages.map((message) => store.add(message))
+    await store.answer()
+    return results
   }
 
   async consume(name: string, deliver: (delivery: Delivery) => void, { prefetch }: ConsumeOptions): Promise<Consumer> {

@@ -22,10 +22,14 @@ export class Lanes {
     this.#size++
   }
 
+  /** The next that may be delivered: one whose add is not answered stays, and so does what arrived after it. */
   take(): Entry | undefined {
     if (this.#size === 0) return undefined
     for (let i = 0; i < this.#lanes.length; i++) {
-      for (let entry = this.#lanes[i]!.take(); entry; entry = this.#lanes[i]!.take()) {
+      const lane = this.#lanes[i]!
+      for (let entry = lane.next; entry; entry = lane.next) {
+        if (entry.isFresh && !this.#removed.has(entry)) break
+        lane.take()
         if (this.#removed.delete(entry)) continue
         this.#size--
         return entry
@@ -57,15 +61,16 @@ class Lane {
     this.#entries.push(entry)
   }
 
-  take(): Entry | undefined {
-    if (this.#head === this.#entries.length) return undefined
-    const entry = this.#entries[this.#head]
+  get next(): Entry | undefined {
+    return this.#entries[this.#head]
+  }
+
+  take(): void {
     this.#entries[this.#head++] = undefined
     if (this.#head >= TRIM && this.#head * 2 >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head)
       this.#head = 0
     }
-    return entry
   }
 
   drop(removed: ReadonlySet<Entry>): void {

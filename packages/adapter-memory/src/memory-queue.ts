@@ -20,6 +20,9 @@ export class MemoryQueue {
   paused = false
   #order = 0
   #dispatching: NodeJS.Immediate | undefined
+  /** Whose adds have not been answered yet. */
+  readonly #fresh: Entry[] = []
+  #answer: PromiseWithResolvers<void> | undefined
   readonly #clock: Clock
   readonly #changed: () => void
   /** The live job of each id: waiting, delayed or active. */
@@ -45,8 +48,15 @@ export class MemoryQueue {
     const entry = entryOf(message, ++this.#order)
     this.#live.set(id, entry)
     this.#hold(entry, delay)
-    queueMicrotask(() => this.dispatch())
+    this.#fresh.push(entry)
     return { status: 'added' }
+  }
+
+  /** Resolves on the next turn of the event loop, before any job that was added until now is delivered. */
+  answer(): Promise<void> {
+    this.#answer ??= Promise.withResolvers()
+    this.#refill()
+    return this.#answer.promise
   }
 
   live(id: string): Entry | undefined {
@@ -74,6 +84,7 @@ export class MemoryQueue {
   redrive(entry: Entry, uid: string, attempts?: number): 'redriven' | 'duplicate' {
     const { dedup: _, delay: __, ...message } = reading(entry).message
     const result = this.add({ ...message, uid, ...(attempts !== undefined && { attempts }) })
+    this.#refill()
     if (result.status !== 'added') return 'duplicate'
     this.dead.delete(entry.uid)
     return 'redriven'
@@ -114,8 +125,17 @@ export class MemoryQueue {
     if (this.#dispatching) return
     this.#dispatching = setImmediate(() => {
       this.#dispatching = undefined
+      this.#answer?.resolve()
+      this.#answer = undefined
+      const answered = this.#fresh.splice(0)
       this.dispatch()
+      if (answered.length > 0) setImmediate(() => this.#release(answered))
     })
+  }
+
+  #release(answered: readonly Entry[]): void {
+    for (const entry of answered) entry.isFresh = false
+    this.dispatch()
   }
 
   #hold(entry: Entry, delay: number, { handedBack = false } = {}): void {
