@@ -14,7 +14,7 @@ export interface JobOptions {
   readonly timeout?: number
   /** Absent or 0 runs first, then 1 … 9. */
   readonly priority?: number
-  /** Carried unchanged or refused. */
+  /** Carried unchanged or refused. At most 64, values up to 4 KiB each, names and values up to 32 KiB together. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -34,7 +34,10 @@ export interface AddOptions extends JobOptions {
 export type Rule = (value: unknown, name: string) => void
 
 const JOB_RULES: Record<keyof JobOptions, Rule> = {
-  attempts: whole(1, 1_000_000),
+  attempts: (value, name) => {
+    if (value === 0) throw invalid(`${name} counts all runs, the first included: 1 is no retry`)
+    whole(1, 1_000_000)(value, name)
+  },
   backoff: checkBackoff,
   timeout: whole(1, MAX_TIMER),
   priority: whole(0, 9),
@@ -52,36 +55,51 @@ const ADD_RULES: Record<keyof AddOptions, Rule> = {
 
 const BACKOFF_RULES: Record<keyof Backoff, Rule> = {
   type: (value, name) => {
-    if (value !== 'fixed' && value !== 'exponential') throw invalid(`${name} must be 'fixed' or 'exponential'`)
+    if (value === 'fixed' || value === 'exponential') return
+    throw invalid(`${name} must be 'fixed' or 'exponential'; any other wait is a function: the worker's option backoff`)
   },
   delay: finite(0),
   max: finite(0),
   jitter: finite(0, 1),
 }
 
-/** What other libraries call it, and what we do. */
-const FOREIGN: Record<string, string> = {
+/** What we call what other libraries call it. */
+const RENAMED: Record<string, string> = {
   jobId: 'id',
   opts: 'the options themselves, without a wrapper',
   options: 'the options themselves, without a wrapper',
   defaultJobOptions: 'defaults',
   maxStalledCount: 'crashLimit',
-  deduplication: 'dedup, with id',
-  debounce: 'dedup, with id',
+  deduplication: 'id, which keeps a second live job out, and dedup: { ttl } for a while longer',
+  debounce: 'id, which keeps a second live job out; it does not replace the first one',
   singletonKey: 'id',
   retries: 'attempts (total runs)',
   maxRetries: 'attempts (total runs)',
   retryLimit: 'attempts (total runs)',
   retryDelay: 'backoff: { type, delay }',
   retryBackoff: 'backoff: { type, delay }',
+  settings: 'backoff, a function, for what settings.backoffStrategy does',
+  backoffStrategy: 'backoff, a function',
   startAfter: 'delay (ms) or at (Date)',
   runAt: 'at (Date)',
   expireInSeconds: 'timeout (ms)',
   ttl: 'dedup: { ttl }',
-  removeOnComplete: "the adapter's option keep",
-  removeOnFail: "the adapter's option keep",
-  repeat: 'nothing yet: jobs do not repeat',
-  lifo: 'priority',
+  lifo: 'priority; jobs of one priority run in order of arrival',
+}
+
+/** What is no option here, and why. */
+const NO_OPTION: Record<string, string> = {
+  connection: 'the broker has the connection: connect(url)',
+  prefix: 'it belongs to the adapter: connect({ adapter, prefix, … })',
+  lockDuration: "it belongs to the adapter: connect({ adapter: 'bullmq', lockDuration, … })",
+  stalledInterval: "it belongs to the adapter: connect({ adapter: 'bullmq', stalledInterval, … })",
+  removeOnComplete: "the adapter decides what is kept: connect({ adapter: 'bullmq', keep, … })",
+  removeOnFail: "the adapter decides what is kept: connect({ adapter: 'bullmq', keep, … })",
+  autorun: 'a worker starts by itself: make it when it shall start',
+  limiter: 'there are no rate limits yet; concurrency bounds what runs at once',
+  parent: 'there are no flows yet',
+  repeat: 'jobs do not repeat yet',
+  keepLogs: 'jobs have no logs yet',
 }
 
 export function checkAddOptions(options: unknown): asserts options is AddOptions {
@@ -147,7 +165,8 @@ function checkDate(value: unknown, name: string): void {
 
 function advice(key: string, known: readonly string[]): string {
   if (key === 'opts' && known.includes('options')) return "; did you mean 'options'?"
-  if (Object.hasOwn(FOREIGN, key)) return `; Jobport's is ${FOREIGN[key]}`
+  if (Object.hasOwn(RENAMED, key)) return `; Jobport's is ${RENAMED[key]}`
+  if (Object.hasOwn(NO_OPTION, key)) return `; ${NO_OPTION[key]}`
   const near = known.find((name) => distance(name.toLowerCase(), key.toLowerCase()) <= 2)
   return near ? `; did you mean '${near}'?` : `; known: ${known.join(', ')}`
 }

@@ -40,8 +40,19 @@ describe('options', () => {
   const advice: [option: string, says: string][] = [
     ['opts', 'without a wrapper'],
     ['jobId', "Jobport's is id"],
-    ['removeOnComplete', "the adapter's option keep"],
+    ['removeOnComplete', "the adapter decides what is kept: connect({ adapter: 'bullmq', keep, … })"],
     ['repeat', 'jobs do not repeat'],
+    ['lifo', "Jobport's is priority"],
+    ['deduplication', "Jobport's is id"],
+    ['debounce', 'does not replace the first one'],
+    ['lockDuration', 'it belongs to the adapter'],
+    ['stalledInterval', 'it belongs to the adapter'],
+    ['connection', 'connect(url)'],
+    ['prefix', 'it belongs to the adapter'],
+    ['limiter', 'no rate limits yet'],
+    ['parent', 'no flows yet'],
+    ['autorun', 'a worker starts by itself'],
+    ['settings', "Jobport's is backoff, a function"],
     ['atempts', "did you mean 'attempts'?"],
     ['Delay', "did you mean 'delay'?"],
     ['toString', 'known: attempts'],
@@ -51,6 +62,11 @@ describe('options', () => {
       refused(() => checkAddOptions({ [option]: undefined }), says)
     })
   }
+
+  it('say what 0 attempts and a wait of another kind must be', () => {
+    refused(() => checkAddOptions({ attempts: 0 }), 'attempts counts all runs, the first included: 1 is no retry')
+    refused(() => checkAddOptions({ backoff: { type: 'custom', delay: 1 } }), "the worker's option backoff")
+  })
 
   it('name the place of the fault', () => {
     refused(
