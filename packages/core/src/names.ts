@@ -9,6 +9,8 @@ const MAX_JOB_NAME = 100
 const MAX_ID_BYTES = 200
 const MAX_HEADERS = 64
 const MAX_HEADER_BYTES = 4_096
+/** Of all names and values. Headers and an error together fit the 64 KiB that brokers have beside a payload. */
+const MAX_HEADERS_BYTES = 32 * 1_024
 
 export function checkQueueName(name: unknown): asserts name is string {
   if (typeof name === 'string' && QUEUE.test(name)) return
@@ -29,12 +31,15 @@ export function checkHeaders(headers: unknown): asserts headers is Record<string
   if (!isPlain(headers)) throw invalid('headers', headers, 'must be a plain object')
   const entries = Object.entries(headers)
   if (entries.length > MAX_HEADERS) throw invalid('headers', entries.length, `must be at most ${MAX_HEADERS}`)
+  let size = 0
   for (const [name, value] of entries) {
     if (!HEADER.test(name)) throw invalid('header name', name, 'must be 1–64 of a–z 0–9 -')
     if (name.startsWith('jobport-')) throw invalid('header name', name, "must not begin with 'jobport-'")
-    if (isText(value) && bytes(value) <= MAX_HEADER_BYTES) continue
-    throw invalid(`header ${name}`, typeof value, 'must be a string up to 4 KiB without control characters')
+    if (!isText(value) || bytes(value) > MAX_HEADER_BYTES)
+      throw invalid(`header ${name}`, typeof value, 'must be a string up to 4 KiB without control characters')
+    size += name.length + bytes(value)
   }
+  if (size > MAX_HEADERS_BYTES) throw invalid('headers', `of ${size} bytes`, 'must be at most 32 KiB, names and values together')
 }
 
 function isText(value: unknown): value is string {
