@@ -46,15 +46,19 @@ export class DeadLetters {
     return { id, uid, added: true }
   }
 
-  /** Redrives what is dead now. `skipped`: their ids are live. */
+  /** Redrives what is dead now, the oldest first. `skipped`: their ids are live. Keeps the uids of all letters in memory. */
   async redriveAll(): Promise<{ redriven: number; skipped: number }> {
     const before = Date.now()
-    const total = { redriven: 0, skipped: 0 }
+    const uids: string[] = []
     for await (const jobs of this.#pages()) {
-      const old = jobs.filter(({ diedAt }) => diedAt!.getTime() <= before)
-      const answers = await Promise.all(old.map(({ uid }) => this.#redrive(uid, { uid: newUid() })))
-      total.redriven += answers.filter((answer) => answer === 'redriven').length
-      total.skipped += answers.filter((answer) => answer === 'duplicate').length
+      for (const { uid, diedAt } of jobs) if (diedAt!.getTime() <= before) uids.push(uid)
+    }
+    const total = { redriven: 0, skipped: 0 }
+    // one after the other: that is the order in which they arrive
+    for (const uid of uids.toReversed()) {
+      const answer = await this.#redrive(uid, { uid: newUid() })
+      if (answer === 'redriven') total.redriven++
+      if (answer === 'duplicate') total.skipped++
     }
     return total
   }
