@@ -1,6 +1,8 @@
 import { createDriver, type Config } from './config.ts'
 import { within } from './deadline.ts'
-import { JobportError } from './errors.ts'
+import { isJobportError, JobportError } from './errors.ts'
+import { Gate } from './gate.ts'
+import { HeldAdds } from './held-adds.ts'
 import type { Driver, DriverListener, Features, QueueAdmin, ServerInfo } from './driver.ts'
 
 export interface ConnectionOptions {
@@ -9,11 +11,17 @@ export interface ConnectionOptions {
   readonly require: readonly (keyof Features)[]
 }
 
+/** Calls that look into queues and tend them, in flight at once. The others wait for their turn, until their deadline. */
+const ADMIN_CALLS = 64
+
 /** One driver, made and connected when first needed: once, shared by all callers, tried again after a failure. */
 export class Connection {
   readonly #config: Config | undefined
   readonly #options: ConnectionOptions
   readonly #listener: DriverListener
+  readonly #gate = new Gate(ADMIN_CALLS)
+  /** Adds of all queues that wait for the broker. */
+  readonly held: HeldAdds = new HeldAdds()
   #making: Promise<Driver> | undefined
   #driver: Driver | undefined
   #connecting: Promise<ServerInfo> | undefined
@@ -23,7 +31,13 @@ export class Connection {
   constructor(config: Config | undefined, options: ConnectionOptions, listener: DriverListener) {
     this.#config = config
     this.#options = options
-    this.#listener = listener
+    this.#listener = {
+      ...listener,
+      up: () => {
+        this.held.wake()
+        listener.up()
+      },
+    }
   }
 
   get closed(): boolean {
@@ -73,6 +87,19 @@ export class Connection {
     }
   }
 
+  /** As {@link connect}, but tries until `end` (ms, of `performance.now`) while the broker cannot be reached. For `jobs` adds. */
+  async connectBy(end: number, jobs: number): Promise<ServerInfo> {
+    for (;;) {
+      try {
+        return await within(end - performance.now(), 'connecting', this.connect())
+      } catch (thrown) {
+        const error = thrown as JobportError
+        if (error.code !== 'UNAVAILABLE' && error.code !== 'TIMEOUT') throw error
+        if (!(await this.held.wait(jobs, end))) throw asUnavailable((await this.driver()).name, error)
+      }
+    }
+  }
+
   /** Costs a round trip; answers how long it took, ms. */
   async ping(): Promise<number> {
     const server = this.#server
@@ -86,7 +113,15 @@ export class Connection {
   async admin<T>(queue: string, what: string, call: (admin: QueueAdmin) => Promise<T>): Promise<T> {
     const driver = await this.driver()
     await this.connect()
-    return within(this.#options.deadline, `${what} on ${queue}`, call(driver.admin(queue)))
+    const { deadline } = this.#options
+    const end = performance.now() + deadline
+    const doing = `${what} on ${queue}`
+    if (!(await this.#gate.enter(deadline))) throw new JobportError('TIMEOUT', `${doing} waited ${deadline} ms for its turn`)
+    try {
+      return await within(end - performance.now(), doing, call(driver.admin(queue)))
+    } finally {
+      this.#gate.leave()
+    }
   }
 
   /** Throws `NOT_SUPPORTED` before any I/O. */
@@ -98,6 +133,7 @@ export class Connection {
   /** Idempotent; ends within 6 s whatever the driver does. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
+    this.held.wake()
     return this.#closing
   }
 
@@ -123,7 +159,7 @@ export function requireFeature(driver: Driver, feature: keyof Features): void {
 }
 
 function asUnavailable(name: string, cause: unknown): JobportError {
-  if (cause instanceof JobportError && cause.code !== 'TIMEOUT') return cause
+  if (isJobportError(cause) && cause.code !== 'TIMEOUT') return cause
   const { message } = cause as Error
   return new JobportError('UNAVAILABLE', `${name} cannot be reached: ${message}`, { cause })
 }

@@ -7,7 +7,10 @@ export const MAX_TIMER: number = 2 ** 31 - 1
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new JobportError('TIMEOUT', `${what} took longer than ${ms} ms`)), Math.min(ms, MAX_TIMER))
+    timer = setTimeout(
+      () => reject(new JobportError('TIMEOUT', `${what} took longer than ${Math.round(ms)} ms`)),
+      Math.min(ms, MAX_TIMER),
+    )
   })
   try {
     return await Promise.race([work, late])

@@ -53,7 +53,7 @@ export class Outbox {
     } catch (error) {
       return batch.forEach(({ reject }) => reject(error as JobportError))
     }
-    const outcomes = await confirm(this.#driver!, this.#queue, messages, this.#deadline)
+    const outcomes = await confirm(this.#connection, this.#driver!, this.#queue, messages, this.#deadline)
     for (const [i, { resolve, reject }] of batch.entries()) {
       const outcome = outcomes[i]!
       if ('added' in outcome) resolve(outcome)

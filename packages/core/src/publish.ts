@@ -27,26 +27,39 @@ async function admitLater(connection: Connection, drafts: readonly Draft[], dead
   const driver = connection.made ?? (await connection.driver())
   for (const { message } of drafts) checkFeatures(driver, message)
   const start = performance.now()
-  const server = await connected(connection, driver, deadline)
+  const server = await connection.connectBy(start + deadline, drafts.length)
   for (const draft of drafts) checkSize(draft, server)
   return { driver, left: Math.max(1, deadline - (performance.now() - start)) }
 }
 
-/** One receipt or error per message, in order, within the deadline. Never rejects. */
+/** One receipt or error per message, in order, within the deadline (ms). Messages wait for a broker that is away. Never rejects. */
 export async function confirm(
+  connection: Connection,
   driver: Driver,
   queue: string,
   messages: readonly Message[],
   deadline: number,
 ): Promise<(Receipt | JobportError)[]> {
+  const end = performance.now() + deadline
   const results = await confirmed(driver, queue, messages, deadline)
+  for (let left = awayIn(results); left.length > 0; left = awayIn(results)) {
+    if (!(await connection.held.wait(left.length, end))) break
+    if (connection.closed) {
+      for (const i of left) results[i] = CLOSED
+      break
+    }
+    const wanted = left.map((i) => messages[i]!)
+    const found = await confirmed(driver, queue, wanted, Math.max(1, end - performance.now()))
+    for (const [k, i] of left.entries()) results[i] = found[k]!
+  }
   return results.map((result, i) => receiptOf(messages[i]!, result))
 }
 
-async function connected(connection: Connection, { name }: Driver, deadline: number): Promise<ServerInfo> {
-  return within(deadline, 'connecting', connection.connect()).catch((error: JobportError) => {
-    throw error.code === 'TIMEOUT' ? new JobportError('UNAVAILABLE', `${name} cannot be reached: ${error.message}`) : error
-  })
+const CLOSED: PublishResult = { status: 'rejected', error: new JobportError('CLOSED', 'the broker is closed') }
+
+/** By index, what was not stored because the broker cannot be reached. */
+function awayIn(results: readonly PublishResult[]): number[] {
+  return results.flatMap((result, i) => (result.status === 'rejected' && result.error.code === 'UNAVAILABLE' ? [i] : []))
 }
 
 /** The driver's word, or `unknown` for all if it gives none in time. */
@@ -88,9 +101,9 @@ function checkDraft(draft: Draft, driver: Driver, server: ServerInfo): void {
   checkSize(draft, server)
 }
 
-function checkFeatures(driver: Driver, { delay, priority, dedup }: Message): void {
+function checkFeatures(driver: Driver, { delay, backoff, priority, dedup }: Message): void {
   const { features } = driver
-  if (delay !== undefined) requireFeature(driver, 'delay')
+  if (delay !== undefined || backoff?.delay) requireFeature(driver, 'delay')
   if (priority !== undefined) requireFeature(driver, 'priority')
   if (dedup !== undefined) requireFeature(driver, 'dedup')
   if (features.delay && delay !== undefined && delay > features.delay.max) {

@@ -9,7 +9,7 @@ import { viewOf, type JobPage, type JobView } from './job-view.ts'
 import { checkPage, type PageOptions } from './page.ts'
 import { Outbox } from './outbox.ts'
 import { JobDefinition } from './define-job.ts'
-import type { Connection } from './connection.ts'
+import { Connection } from './connection.ts'
 import type { Features, JobState, QueueAdmin } from './driver.ts'
 import type { Receipt } from './receipt.ts'
 
@@ -39,6 +39,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   /** Made by `broker.queue`. */
   constructor(name: string, connection: Connection, brokerDeadline: number, options: QueueOptions = {}) {
     checkQueueName(name)
+    if (!(connection instanceof Connection)) throw new JobportError('INVALID_ARGUMENT', MADE_BY_BROKER)
     checkRecord(options, '', { defaults: checkDefaults, deadline: checkDeadline })
     const { defaults, deadline = brokerDeadline } = options
     this.name = name
@@ -50,7 +51,8 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   }
 
   /**
-   * Resolves once the broker has stored the job durably. `added: false`: a live job, or a dedup window, holds the id.
+   * Resolves once the broker has stored the job durably. While the broker cannot be reached it waits, until the deadline; beyond
+   * 10,000 waiting adds a further one rejects with `UNAVAILABLE` at once. `added: false`: a live job, or a dedup window, holds the id.
    * Rejects with `UNCONFIRMED` if it may or may not have been stored: adding again with the same given id is safe.
    */
   add<Name extends keyof Jobs & string>(name: Name, data: Jobs[Name], options?: AddOptions): Promise<Receipt>
@@ -82,7 +84,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     if (drafts.length === 0) return []
     this.#outbox.flush()
     const messages = drafts.map(({ message }) => message)
-    const outcomes = await confirm(driver, this.name, messages, left)
+    const outcomes = await confirm(this.#connection, driver, this.name, messages, left)
     const failures = new Map<number, JobportError>()
     const receipts = outcomes.map((outcome, index) => {
       if (!(outcome instanceof JobportError)) return outcome
@@ -119,12 +121,12 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     return this.#admin('cancel', 'remove', (admin) => admin.remove(id, 'live'))
   }
 
-  /** Removes all waiting and delayed jobs, nothing else; of those with a given id only, if `features.cancel` is `'given'`. Answers how many. */
+  /** Removes all waiting and delayed jobs, nothing else. Returns how many. */
   async purge(): Promise<number> {
     return this.#admin('cancel', 'purge', (admin) => admin.purge('live'))
   }
 
-  /** Exact when nothing moves. */
+  /** Exact when nothing moves. An overdue job counts as waiting, whether or not a worker has looked for it. */
   async counts(): Promise<Counts> {
     return this.#connection.admin(this.name, 'counts', (admin) => admin.counts())
   }
@@ -164,6 +166,8 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     }
   }
 }
+
+const MADE_BY_BROKER = "a queue is made by its broker: (await connect('redis://…')).queue(name); 'connection' belongs to connect"
 
 /** The keys of a {@link NewJob}; what they hold is checked as `add` checks it. */
 const NEW_JOB_RULES = { name: () => {}, data: () => {}, options: () => {} }

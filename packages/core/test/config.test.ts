@@ -72,7 +72,7 @@ describe('configuration', () => {
       return { server: 's', maxPayload: 10 }
     }
     const broker = new Broker(driver)
-    await refused(broker.queue('q').add('a', 1), 'UNAVAILABLE', 'connection refused')
+    await refused(broker.connect(), 'UNAVAILABLE', 'connection refused')
     await Promise.all([broker.queue('q').add('a', 1), broker.queue('r').add('a', 1)])
     expect(tries).to.equal(2)
     await broker.close()

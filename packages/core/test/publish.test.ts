@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Broker, JobportError } from '@jobport/core'
 import type { Message, PublishResult } from '@jobport/core/driver'
@@ -73,10 +74,12 @@ describe('publishing, on scripted answers', () => {
   })
 
   it('refuses what the driver lacks and what is too large before any I/O', async () => {
-    const broker = answering(() => expect.fail('published'))
-    const queue = broker.queue('q')
+    const driver = new ScriptedDriver({ delay: false })
+    driver.publish = () => expect.fail('published')
+    const queue = new Broker(driver).queue('q')
     for (const [options, feature] of [
       [{ delay: 5 }, 'delay'],
+      [{ backoff: { type: 'fixed', delay: 5 } }, 'delay'],
       [{ priority: 1 }, 'priority'],
       [{ id: 'x', dedup: { ttl: 1_000 } }, 'dedup'],
     ] as const) {
@@ -122,5 +125,78 @@ describe('publishing, on scripted answers', () => {
       expect(error).to.have.property('code', 'INVALID_ARGUMENT')
       expect(error.message).to.include(says)
     }
+  })
+
+  describe('to a broker that is away', () => {
+    const away: PublishResult = { status: 'rejected', error: new JobportError('UNAVAILABLE', 'away') }
+
+    it('waits until it is back, in order', async () => {
+      let isAway = true
+      const arrived: string[] = []
+      const broker = answering(({ id }) => {
+        if (isAway) return away
+        arrived.push(id)
+        return { status: 'added' }
+      })
+      const queue = broker.queue('q')
+      const ids = Array.from({ length: 40 }, (_, i) => `id-${i}`)
+      const adds = Promise.all(ids.map((id) => queue.add('a', 1, { id })))
+      const many = queue.addMany([{ name: 'a', data: 1, options: { id: 'last' } }])
+      setTimeout(() => (isAway = false), 300)
+      expect((await adds).every(({ added }) => added)).to.equal(true)
+      expect(await many).to.have.length(1)
+      expect(arrived).to.deep.equal([...ids, 'last'])
+    })
+
+    it('goes on when the driver says that it is up', async () => {
+      const driver = new ScriptedDriver()
+      let tries = 0
+      driver.publish = async () => (++tries === 1 ? [away] : [{ status: 'added' }])
+      const broker = new Broker(driver)
+      const added = broker.queue('q').add('a', 1)
+      for (let i = 0; i < 10; i++) await turn()
+      expect(tries).to.equal(1)
+      driver.listener!.up()
+      expect(await added).to.include({ added: true })
+      expect(tries).to.equal(2)
+    })
+
+    it('rejects with UNAVAILABLE by the deadline, from the start too', async () => {
+      expect(
+        await failureOf(
+          answering(() => away)
+            .queue('q')
+            .add('a', 1, { deadline: 300 }),
+        ),
+      ).to.include({ code: 'UNAVAILABLE' })
+      const driver = new ScriptedDriver()
+      driver.connect = () => Promise.reject(new JobportError('UNAVAILABLE', 'nobody is there'))
+      const start = performance.now()
+      const error = await failureOf(new Broker(driver).queue('q').add('a', 1, { deadline: 300 }))
+      expect(error).to.have.property('code', 'UNAVAILABLE')
+      expect(error.message).to.include('nobody is there')
+      expect(performance.now() - start).to.be.within(295, 2_000)
+    })
+
+    it('rejects at once beyond 10,000 adds, and with CLOSED once the broker is closed', async () => {
+      const broker = answering(() => away)
+      const queue = broker.queue('q')
+      const held = Array.from({ length: 10_000 }, () => failureOf(queue.add('a', 1)))
+      for (let i = 0; i < 50; i++) await turn()
+      const start = performance.now()
+      expect(await failureOf(queue.add('a', 1))).to.have.property('code', 'UNAVAILABLE')
+      expect(performance.now() - start).to.be.below(1_000)
+      await broker.close()
+      const codes = new Set((await Promise.all(held)).map(({ code }) => code))
+      expect([...codes]).to.deep.equal(['CLOSED'])
+    })
+
+    it('keeps the answers of the others of a batch', async () => {
+      let calls = 0
+      const queue = answering(({ id }) => (id === 'b' && ++calls < 3 ? away : { status: 'added' })).queue('q')
+      const receipts = await queue.addMany(['a', 'b', 'c'].map((id) => ({ name: 'a', data: 1, options: { id } })))
+      expect(receipts.map(({ id }) => id)).to.deep.equal(['a', 'b', 'c'])
+      expect(calls).to.equal(3)
+    })
   })
 })

@@ -4,6 +4,7 @@ import {
   type Consumer,
   type Delivery,
   type Driver,
+  type DriverListener,
   type Features,
   type Message,
   type Outcome,
@@ -16,8 +17,9 @@ import {
 export class ScriptedDriver implements Driver {
   readonly contract = 1
   readonly name = 'scripted'
+  listener: DriverListener | undefined
   readonly features: Features = {
-    delay: false,
+    delay: { granularity: 10, max: 86_400_000, resolution: 10 },
     dedup: false,
     priority: false,
     ordered: false,
@@ -35,7 +37,12 @@ export class ScriptedDriver implements Driver {
   lastContact: () => number = Date.now
   #deliver: (delivery: Delivery) => void = () => {}
 
-  async connect(): Promise<ServerInfo> {
+  constructor(features: Partial<Features> = {}) {
+    Object.assign(this.features, features)
+  }
+
+  async connect(listener: DriverListener): Promise<ServerInfo> {
+    this.listener = listener
     return { server: 'scripted 1', maxPayload: 1_000 }
   }
 
