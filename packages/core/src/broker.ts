@@ -1,10 +1,13 @@
+import { closeOnSignal } from './closing-signals.ts'
 import { Connection } from './connection.ts'
 import { checkRecord, whole } from './options.ts'
 import { Emitter, type BrokerEvents } from './events.ts'
-import { JobportError, toError } from './errors.ts'
+import { JobportError } from './errors.ts'
+import { toError } from './job-error.ts'
 import { MAX_TIMER } from './deadline.ts'
 import { Queue, type QueueOptions } from './queue.ts'
-import { Worker, checkStop, type StopOptions, type WorkerOptions } from './worker.ts'
+import { Worker } from './worker.ts'
+import { checkStop, type StopOptions, type WorkerOptions } from './worker-options.ts'
 import type { Config } from './config.ts'
 import type { Driver, Features, QueueStatus } from './driver.ts'
 import type { Handlers } from './handlers.ts'
@@ -17,7 +20,7 @@ export interface BrokerOptions {
 }
 
 export interface Health {
-  /** The broker answered, and every worker here consumes. */
+  /** The broker answered, every worker here consumes, and none of its slots is stuck. */
   readonly ok: boolean
   /** Round trip to the broker, ms. */
   readonly latency?: number
@@ -28,7 +31,16 @@ export interface Health {
   /** The queues that this broker object has used. */
   readonly queues: Readonly<Record<string, QueueStatus>>
   /** The workers of this broker object, without those that were stopped. */
-  readonly workers: readonly { readonly queue: string; readonly consuming: boolean; readonly running: number }[]
+  readonly workers: readonly WorkerHealth[]
+}
+
+export interface WorkerHealth {
+  readonly queue: string
+  readonly consuming: boolean
+  /** Jobs in hand. */
+  readonly running: number
+  /** Those of them that have ended, while the broker refuses to store how. */
+  readonly stuck: number
 }
 
 /** A connection to one broker; connects on first use. A process may hold several. */
@@ -37,13 +49,13 @@ export class Broker extends Emitter<BrokerEvents> {
   readonly #deadline: number
   readonly #queues = new Set<string>()
   readonly #workers = new Set<Worker<never>>()
+  /** How to cancel what `closeOn` asked for. */
   readonly #signals = new Map<NodeJS.Signals, () => void>()
   #closed: Promise<void> | undefined
-  #isSignalled = false
 
   /** Throws `INVALID_ARGUMENT` on a bad option; what is wrong with `config` shows at first use. */
   constructor(config?: Config, options: BrokerOptions = {}) {
-    super()
+    super(EVENTS)
     checkRecord(options, '', RULES)
     this.#deadline = options.deadline ?? 10_000
     const { require = [] } = options
@@ -51,9 +63,9 @@ export class Broker extends Emitter<BrokerEvents> {
       config,
       { deadline: this.#deadline, require },
       {
-        down: (error) => this.emit('down', error),
-        up: () => this.emit('up'),
-        error: (error) => this.emit('error', error),
+        down: (error) => this.notify('down', error),
+        up: () => this.notify('up'),
+        error: (error) => this.notify('error', error),
       },
     )
   }
@@ -92,7 +104,7 @@ export class Broker extends Emitter<BrokerEvents> {
   async health(): Promise<Health> {
     const workers = [...this.#workers]
       .filter(({ stopped }) => !stopped)
-      .map(({ queue, consuming, running }) => ({ queue, consuming, running }))
+      .map(({ queue, consuming, running, stuck }) => ({ queue, consuming, running, stuck }))
     try {
       const latency = await this.#connection.ping()
       const { server } = await this.#connection.connect()
@@ -100,20 +112,24 @@ export class Broker extends Emitter<BrokerEvents> {
         async (name) => [name, await this.#connection.admin(name, 'status', (admin) => admin.status())] as const,
       )
       const queues = Object.fromEntries(await Promise.all(states))
-      return { ok: workers.every(({ consuming }) => consuming), latency, server, queues, workers }
+      return { ok: workers.every(({ consuming, stuck }) => consuming && stuck === 0), latency, server, queues, workers }
     } catch (thrown) {
       return { ok: false, error: toError(thrown), queues: {}, workers }
     }
   }
 
-  /** Closes gracefully on the first of these signals; the same signal again ends the process at once. */
+  /**
+   * Closes gracefully on the first of these signals; the next one ends the process at once. Any number of brokers can share a
+   * signal.
+   */
   closeOn(...signals: NodeJS.Signals[]): this {
     this.#checkOpen()
     for (const signal of signals) {
-      if (this.#signals.has(signal)) continue
-      const listener = (): void => this.#onSignal(signal)
-      this.#signals.set(signal, listener)
-      process.on(signal, listener)
+      if (!this.#signals.has(signal))
+        this.#signals.set(
+          signal,
+          closeOnSignal(signal, () => void this.close()),
+        )
     }
     return this
   }
@@ -131,21 +147,17 @@ export class Broker extends Emitter<BrokerEvents> {
 
   async #close(options: StopOptions): Promise<void> {
     if (this.#workers.size > 0) await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
-    await this.#connection.close().catch((error: Error) => this.emit('error', error))
-    for (const [signal, listener] of this.#signals) process.off(signal, listener)
+    await this.#connection.close().catch((error: Error) => this.notify('error', error))
+    for (const cancel of this.#signals.values()) cancel()
+  }
+
+  /** Closes it, as `await using` does. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   #checkOpen(): void {
     if (this.#closed) throw new JobportError('CLOSED', 'the broker is closed')
-  }
-
-  #onSignal(signal: NodeJS.Signals): void {
-    if (!this.#isSignalled) {
-      this.#isSignalled = true
-      return void this.close()
-    }
-    for (const [name, listener] of this.#signals) process.off(name, listener)
-    process.kill(process.pid, signal)
   }
 }
 
@@ -159,6 +171,8 @@ export async function connect(config?: Config, options?: BrokerOptions): Promise
     throw error
   }
 }
+
+const EVENTS: readonly (keyof BrokerEvents)[] = ['down', 'up', 'error']
 
 const RULES = {
   deadline: whole(1, MAX_TIMER),

@@ -1,5 +1,6 @@
 import { pause, within } from './deadline.ts'
-import { JobportError, toError } from './errors.ts'
+import { isJobportError, JobportError } from './errors.ts'
+import { toError } from './job-error.ts'
 import type { Connection } from './connection.ts'
 import type { Consumer, Delivery } from './driver.ts'
 
@@ -83,7 +84,7 @@ export class Consuming {
         return await this.#consume()
       } catch (thrown) {
         const error = toError(thrown)
-        const fatal = error instanceof JobportError && FATAL.has(error.code)
+        const fatal = isJobportError(error) && FATAL.has(error.code)
         if (fatal) this.#fail(error)
         if (!signal.aborted) onError(error)
         if (fatal) return

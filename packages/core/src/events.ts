@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { toError } from './errors.ts'
+import { JobportError } from './errors.ts'
+import { toError, toJobError } from './job-error.ts'
 import type { DeadReason } from './driver.ts'
 import type { Job } from './job.ts'
 
@@ -13,7 +14,7 @@ export interface WorkerEvents<AnyJob = Job> {
   dead: [job: AnyJob, error: Error, reason: DeadReason]
   /** This worker received a job whose last worker was lost. */
   stalled: [job: AnyJob]
-  /** Trouble outside any run: a lost connection or lease, a listener that threw. */
+  /** Trouble outside any run: a lost connection or lease, a settlement that the broker refuses, a listener that threw. */
   error: [error: Error]
 }
 
@@ -25,27 +26,30 @@ export interface BrokerEvents {
 }
 
 /**
- * An `EventEmitter` that knows its events. A listener that throws is reported as `error`; an `error` that nobody hears
- * becomes a process warning, never silence, never a crash.
+ * An `EventEmitter` that knows its events: `on` of any other name throws `INVALID_ARGUMENT`. A listener that throws is
+ * reported as `error`; an `error` that nobody hears becomes a process warning, never silence, never a crash.
  */
-export class Emitter<Events extends { [Name in keyof Events]: unknown[] } & { error: [Error] }> {
-  readonly #emitter = new EventEmitter()
-
-  on<Name extends keyof Events & string>(name: Name, listener: (...args: Events[Name]) => void): this {
-    this.#emitter.on(name, listener as (...args: unknown[]) => void)
-    return this
+export class Emitter<Events extends { [Name in keyof Events]: unknown[] } & { error: [Error] }> extends EventEmitter<
+  EventMap<Events>
+> {
+  constructor(known: readonly (keyof Events & string)[]) {
+    super()
+    const names: ReadonlySet<unknown> = new Set([...known, ...NODES_OWN])
+    const plain: EventEmitter = this as unknown as EventEmitter
+    plain.on('newListener', (name: unknown) => {
+      if (names.has(name)) return
+      throw new JobportError('INVALID_ARGUMENT', `there is no event '${String(name)}'; known: ${known.join(', ')}`)
+    })
   }
 
-  off<Name extends keyof Events & string>(name: Name, listener: (...args: Events[Name]) => void): this {
-    this.#emitter.off(name, listener as (...args: unknown[]) => void)
-    return this
-  }
-
-  protected emit<Name extends keyof Events & string>(name: Name, ...args: Events[Name]): void {
-    if (this.#emitter.listenerCount(name) === 0) return name === 'error' ? warn(args[0] as Error) : undefined
-    for (const listener of this.#emitter.listeners(name)) {
+  /** What core calls to tell the listeners. */
+  protected notify<Name extends keyof Events & string>(name: Name, ...args: Events[Name]): void {
+    const plain: EventEmitter = this as unknown as EventEmitter
+    if (plain.listenerCount(name) === 0) return name === 'error' ? warn(args[0] as Error) : undefined
+    // the raw ones: those of `once` take themselves away
+    for (const listener of plain.rawListeners(name)) {
       try {
-        const returned = (listener as (...args: Events[Name]) => unknown)(...args)
+        const returned: unknown = listener.apply(this, args)
         if (returned instanceof Promise) returned.catch((thrown: unknown) => this.#complain(name, thrown))
       } catch (thrown) {
         this.#complain(name, thrown)
@@ -55,10 +59,17 @@ export class Emitter<Events extends { [Name in keyof Events]: unknown[] } & { er
 
   #complain(name: string, thrown: unknown): void {
     if (name === 'error') return warn(toError(thrown))
-    this.emit('error', ...([toError(thrown)] as Events['error']))
+    this.notify('error', ...([toError(thrown)] as Events['error']))
   }
 }
 
-function warn(error: Error): void {
-  process.emitWarning(error.message, { type: 'JobportWarning', detail: error.stack ?? '' })
+/** In the shape that `EventEmitter` wants. */
+type EventMap<Events> = { [Name in keyof Events]: Events[Name] extends unknown[] ? Events[Name] : never }
+
+/** What `EventEmitter` tells of itself. */
+const NODES_OWN = ['newListener', 'removeListener']
+
+function warn(thrown: Error): void {
+  const { message, stack = '' } = toJobError(thrown)
+  process.emitWarning(message, { type: 'JobportWarning', detail: stack })
 }

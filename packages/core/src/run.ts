@@ -1,5 +1,6 @@
 import { decide, backoffDelay } from './retry.ts'
-import { JobportError, toError } from './errors.ts'
+import { isJobportError, JobportError } from './errors.ts'
+import { toError } from './job-error.ts'
 import { normalise } from './json.ts'
 import { MAX_TIMER } from './deadline.ts'
 import type { Backoff, Delivery, Json, Outcome } from './driver.ts'
@@ -10,8 +11,17 @@ import type { Handler } from './middleware.ts'
 export type BackoffFunction = (attempt: number, error: Error, job: Job) => number | 'dead' | Promise<number | 'dead'>
 
 export interface RunPolicy {
-  readonly timeout?: number
-  readonly backoff?: BackoffFunction
+  /** Longest run of a job that brought none, ms. */
+  readonly timeout?: number | undefined
+  readonly backoff?: BackoffFunction | undefined
+  /** How long an aborted handler may take to end, ms. */
+  readonly abortGrace: number
+  /** Longest wait that the broker takes before a retry, ms. */
+  readonly maxWait: number
+  /** Largest result that the broker takes, bytes of JSON. */
+  readonly maxResult: number
+  /** Told of trouble that does not change the outcome. */
+  readonly report: (error: Error) => void
 }
 
 /** How a run ended: what to tell the broker, and what the worker's listeners hear. */
@@ -20,8 +30,6 @@ export interface Verdict {
   readonly outcome?: Outcome
   readonly error?: Error
   readonly result?: unknown
-  /** Trouble of ours that does not change the outcome. */
-  readonly trouble?: Error
 }
 
 const SETTLED = new JobportError('CLOSED', 'the job is settled')
@@ -31,6 +39,9 @@ export class Run {
   readonly job: Job
   readonly delivery: Delivery
   readonly #abort = new AbortController()
+  /** Why it was aborted first. A lost lease replaces any other reason. */
+  #reason: JobportError | undefined
+  #grace: NodeJS.Timeout | undefined
   #interrupt: ((reason: JobportError) => void) | undefined
 
   constructor(job: Job, delivery: Delivery) {
@@ -38,10 +49,9 @@ export class Run {
     this.delivery = delivery
   }
 
-  /** Ends the run from outside: its verdict is to give the job back. */
-  abort(reason: JobportError): void {
-    this.#abort.abort(reason)
-    this.#interrupt?.(reason)
+  /** Fires the handler's signal, and ends the run with the handler or after `grace` ms. Its verdict is to give the job back. */
+  stop(reason: JobportError, grace: number): void {
+    this.#end(reason, grace)
   }
 
   /** Fires the handler's signal for whatever it left behind. */
@@ -54,21 +64,33 @@ export class Run {
     const { lease, message } = this.delivery
     const timeout = message.timeout ?? policy.timeout
     const timer =
-      timeout === undefined ? undefined : setTimeout(() => this.abort(timedOut(timeout)), Math.min(timeout, MAX_TIMER))
-    lease.onLost(() => this.abort(leaseLost(this.job)))
+      timeout === undefined
+        ? undefined
+        : setTimeout(() => this.#end(timedOut(timeout), policy.abortGrace), Math.min(timeout, MAX_TIMER))
+    lease.onLost(() => this.#end(leaseLost(this.job), 0))
     try {
       const { signal } = this.#abort
       signal.throwIfAborted()
       const returned = handler(this.job, signal)
-      return completed(this.job, isThenable(returned) ? await this.#interruptible(returned) : returned)
+      const result = isThenable(returned) ? await this.#interruptible(returned) : returned
+      return await this.#returned(result, policy)
     } catch (thrown) {
-      return await this.#failed(toError(thrown), policy)
+      return await this.#threw(thrown, policy)
     } finally {
       clearTimeout(timer)
+      clearTimeout(this.#grace)
     }
   }
 
-  /** Settles as the handler does, or rejects as soon as the run is aborted; the handler's late end is ignored. */
+  #end(reason: JobportError, grace: number): void {
+    if (!this.#reason || reason.code === 'LEASE_LOST') this.#reason = reason
+    this.#abort.abort(reason)
+    clearTimeout(this.#grace)
+    if (grace > 0) this.#grace = setTimeout(() => this.#interrupt?.(IGNORED), grace)
+    else this.#interrupt?.(IGNORED)
+  }
+
+  /** Settles as the handler does, or rejects when a grace is over; the handler's late end is ignored. */
   #interruptible(running: PromiseLike<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject
@@ -76,37 +98,56 @@ export class Run {
     })
   }
 
+  #returned(result: unknown, policy: RunPolicy): Verdict | Promise<Verdict> {
+    const reason = this.#reason
+    if (reason?.code === 'TIMEOUT') return this.#failed(reason, policy)
+    return reason ? given(reason) : completed(this.job, result, policy)
+  }
+
+  async #threw(thrown: unknown, policy: RunPolicy): Promise<Verdict> {
+    const reason = this.#reason
+    if (!reason) return this.#failed(toError(thrown), policy)
+    if (reason.code !== 'TIMEOUT') return given(reason)
+    if (thrown === IGNORED) policy.report(ignoring(this.job, policy.abortGrace))
+    const error = toError(thrown)
+    return this.#failed(thrown === IGNORED || error.name === 'AbortError' ? reason : error, policy)
+  }
+
   async #failed(error: Error, policy: RunPolicy): Promise<Verdict> {
-    const { signal } = this.#abort
-    const { code } = signal.aborted && error === signal.reason ? (error as JobportError) : { code: undefined }
-    if (code === 'LEASE_LOST') return { error }
-    if (code === 'CLOSED') return { outcome: { type: 'release' } }
     const { attempt, attempts } = this.job
-    const { wait, trouble } =
-      attempt < attempts ? await waitOf(this.job, error, this.delivery.message.backoff, policy.backoff) : { wait: 0 }
-    return { outcome: decide(error, attempt, attempts, wait), error, ...(trouble && { trouble }) }
+    const wait = attempt < attempts ? await waitOf(this.job, error, this.delivery.message.backoff, policy) : 0
+    return { outcome: whole(decide(error, attempt, attempts, wait), this.job, policy), error }
   }
 }
+
+/** What a run is interrupted with whose handler has not ended. */
+const IGNORED = new JobportError('TIMEOUT', 'the handler ignores its signal')
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }
 
-function completed({ name, id }: Job, result: unknown): Verdict {
-  const { json, trouble } = asJson(result, `${name} ${id}`)
-  return { outcome: { type: 'complete', result: json }, result, ...(trouble && { trouble }) }
+/** Of a run that was stopped, or whose lease is lost. */
+function given(reason: JobportError): Verdict {
+  return reason.code === 'LEASE_LOST' ? { error: reason } : { outcome: { type: 'release' } }
 }
 
-/** The work is done: a result that is no JSON is not stored, and said, but does not undo it. */
-function asJson(result: unknown, job: string): { json: Json; trouble?: Error } {
-  if (result === undefined) return { json: null }
+function completed(job: Job, result: unknown, { maxResult, report }: RunPolicy): Verdict {
+  return { outcome: { type: 'complete', result: result === undefined ? null : asJson(job, result, maxResult, report) }, result }
+}
+
+/** The work is done: a result that cannot be stored is `null`, and reported, but does not undo it. */
+function asJson({ name, id }: Job, result: unknown, most: number, report: RunPolicy['report']): Json {
   try {
-    return { json: normalise(result).data }
+    const { data, atMost } = normalise(result)
+    const size = atMost <= most ? 0 : Buffer.byteLength(JSON.stringify(data))
+    if (size <= most) return data
+    throw new JobportError('PAYLOAD_TOO_LARGE', `it has ${size} bytes; the server takes ${most}`)
   } catch (cause) {
-    return {
-      json: null,
-      trouble: new JobportError('INVALID_ARGUMENT', `the result of ${job} is not stored: ${(cause as Error).message}`),
-    }
+    const error = toError(cause)
+    const code = isJobportError(error) ? error.code : 'INVALID_ARGUMENT'
+    report(new JobportError(code, `the result of ${name} ${id} is not stored: ${error.message}`, { id }))
+    return null
   }
 }
 
@@ -114,17 +155,33 @@ async function waitOf(
   job: Job,
   error: Error,
   own: Backoff | undefined,
-  fallback: BackoffFunction | undefined,
-): Promise<{ wait: number | 'dead'; trouble?: Error }> {
-  if (own || !fallback) return { wait: backoffDelay(own, job.attempt) }
+  { backoff, report }: RunPolicy,
+): Promise<number | 'dead'> {
+  if (own || !backoff) return backoffDelay(own, job.attempt)
   try {
-    const wait = await fallback(job.attempt, error, job)
-    if (wait === 'dead' || (typeof wait === 'number' && Number.isFinite(wait)))
-      return { wait: wait === 'dead' ? wait : Math.max(0, wait) }
-    throw new JobportError('INVALID_ARGUMENT', `backoff answered ${String(wait)}: it must be a number of ms, or 'dead'`)
+    const wait = await backoff(job.attempt, error, job)
+    if (wait === 'dead') return wait
+    if (typeof wait === 'number' && !Number.isNaN(wait)) return Math.max(0, wait)
+    throw new JobportError('INVALID_ARGUMENT', `backoff returned ${typeof wait}: it must return a number of ms, or 'dead'`)
   } catch (thrown) {
-    return { wait: 0, trouble: toError(thrown) }
+    report(toError(thrown))
+    return 0
   }
+}
+
+/** Its wait in whole ms, cut to the longest that the broker takes. */
+function whole(outcome: Outcome, { name, id }: Job, { maxWait, report }: RunPolicy): Outcome {
+  if (outcome.type !== 'again') return outcome
+  const delay = Math.ceil(outcome.delay)
+  if (delay <= maxWait) return { ...outcome, delay }
+  report(
+    new JobportError(
+      'INVALID_ARGUMENT',
+      `the next run of ${name} ${id} comes after ${maxWait} ms, not ${delay}: the broker waits no longer`,
+      { id },
+    ),
+  )
+  return { ...outcome, delay: maxWait }
 }
 
 function timedOut(ms: number): JobportError {
@@ -133,4 +190,9 @@ function timedOut(ms: number): JobportError {
 
 function leaseLost({ name, id }: Job): JobportError {
   return new JobportError('LEASE_LOST', `${name} ${id} is no longer this worker's`, { id })
+}
+
+function ignoring({ name, id }: Job, grace: number): JobportError {
+  const text = `the handler of ${name} ${id} still runs ${grace} ms after its timeout: it ignores its signal and may overlap with the next run`
+  return new JobportError('TIMEOUT', text, { id })
 }

@@ -1,34 +1,18 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Consuming } from './consuming.ts'
-import { pause, MAX_TIMER } from './deadline.ts'
+import { pause } from './deadline.ts'
 import { ENVELOPE_VERSION } from './envelope.ts'
-import { JobportError, toError, toJobError } from './errors.ts'
+import { JobportError } from './errors.ts'
+import { toError, toJobError } from './job-error.ts'
 import { Emitter, type WorkerEvents } from './events.ts'
 import { HandlerMap, type Handlers } from './handlers.ts'
 import { Job, type JobOf } from './job.ts'
 import { checkQueueName } from './names.ts'
-import { callable, checkRecord, finite, whole } from './options.ts'
-import { Run, type BackoffFunction, type Verdict } from './run.ts'
-import type { Connection } from './connection.ts'
+import { Run, type RunPolicy, type Verdict } from './run.ts'
+import { settle } from './settle.ts'
+import { checkStop, checkWorkerOptions, type StopOptions, type WorkerOptions } from './worker-options.ts'
+import { Connection } from './connection.ts'
 import type { DeadReason, Delivery, Outcome } from './driver.ts'
-import type { Middleware } from './middleware.ts'
-
-export interface WorkerOptions {
-  /** Jobs running at once in this worker. Default 1. */
-  readonly concurrency?: number
-  /** Longest run in ms, for jobs that brought none. Default: none. */
-  readonly timeout?: number
-  /** For jobs that brought none. Default: no wait. */
-  readonly backoff?: BackoffFunction
-  /** Lost workers that a job may cost before it is dead. Default 3. */
-  readonly crashLimit?: number
-  /** Around every run, the first outermost. */
-  readonly middleware?: readonly Middleware[]
-}
-
-export interface StopOptions {
-  /** How long running jobs may take to finish, ms; then they are aborted and given back. Default 10,000. */
-  readonly timeout?: number
-}
 
 /** From this many crashes on a job runs alone, so that it cannot drag its neighbours along. */
 const SUSPECT = 2
@@ -36,6 +20,8 @@ const SUSPECT = 2
 const NEWER_HOLD = 1_000
 /** What an aborted job gets to be given back, ms. */
 const STOP_GRACE = 1_000
+/** What its handler gets of that to end, ms. */
+const HANDLER_GRACE = 500
 
 /** The consuming side of a named queue. Starts by itself on the next turn of the event loop. */
 export class Worker<Jobs extends object = Record<string, unknown>> extends Emitter<WorkerEvents<JobOf<Jobs>>> {
@@ -43,7 +29,15 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   readonly #handlers: HandlerMap
   readonly #options: WorkerOptions
   readonly #crashLimit: number
+  readonly #connection: Connection
   readonly #consuming: Consuming
+  /** Runs what it is given in the async context in which the worker was made. */
+  readonly #inContext = AsyncLocalStorage.snapshot()
+  /** Settled in vain so far. */
+  readonly #stuck = new Set<Delivery>()
+  /** Fires when a stop has run out of time. */
+  readonly #ended = new AbortController()
+  #policy: RunPolicy | undefined
   readonly #runs = new Set<Run>()
   /** Settled in this turn of the event loop. */
   #settled: Run[] = []
@@ -55,18 +49,20 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
 
   /** Made by `broker.worker`. Throws `INVALID_ARGUMENT`. */
   constructor(queue: string, handlers: Handlers<Jobs>, connection: Connection, options: WorkerOptions = {}) {
-    super()
+    super(EVENTS)
     checkQueueName(queue)
-    checkRecord(options, '', RULES)
+    if (!(connection instanceof Connection)) throw new JobportError('INVALID_ARGUMENT', MADE_BY_BROKER)
+    checkWorkerOptions(options)
     this.queue = queue
     this.#options = options
+    this.#connection = connection
     this.#crashLimit = options.crashLimit ?? 3
     this.#handlers = new HandlerMap(queue, handlers, options.middleware ?? [])
     this.#consuming = new Consuming(queue, connection, {
       prefetch: options.concurrency ?? 1,
       signal: this.#stopping.signal,
-      deliver: (delivery) => this.#accept(delivery),
-      onError: (error) => this.emit('error', error),
+      deliver: (delivery) => this.#inContext(() => this.#accept(delivery)),
+      onError: (error) => this.#inContext(() => this.notify('error', error)),
     })
     setImmediate(() => this.#consuming.start())
   }
@@ -86,9 +82,14 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     return this.#stopping.signal.aborted
   }
 
-  /** Jobs in hand. */
+  /** Jobs in hand, the stuck ones included. */
   get running(): number {
     return this.#work.size
+  }
+
+  /** Jobs in hand that have ended, while the broker refuses to store how. Each holds a slot, for a minute at most. */
+  get stuck(): number {
+    return this.#stuck.size
   }
 
   /**
@@ -105,8 +106,14 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     this.#stopping.abort()
     const ended = this.#consuming.stop().then(() => this.#idle())
     await atMost(timeout, ended)
-    for (const run of this.#runs) run.abort(new JobportError('CLOSED', 'the worker stops'))
+    for (const run of this.#runs) run.stop(new JobportError('CLOSED', 'the worker stops'), HANDLER_GRACE)
+    this.#ended.abort()
     await atMost(STOP_GRACE, ended)
+  }
+
+  /** Stops it, as `await using` does. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
   }
 
   async #idle(): Promise<void> {
@@ -121,13 +128,25 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     try {
       await this.#take(delivery)
     } catch (thrown) {
-      this.emit('error', toError(thrown))
+      this.notify('error', toError(thrown))
+      // of no effect once it is settled or lost
+      delivery.abandon()
     } finally {
+      this.#stuck.delete(delivery)
       this.#work.delete(delivery)
     }
   }
 
-  #take(delivery: Delivery): Promise<void> {
+  async #settle(delivery: Delivery, outcome: Outcome): Promise<boolean> {
+    return settle(delivery, outcome, {
+      report: (error) => this.notify('error', error),
+      onStuck: () => this.#stuck.add(delivery),
+      signal: this.#ended.signal,
+    })
+  }
+
+  // async, so that what it throws arrives after the delivery is noted as work
+  async #take(delivery: Delivery): Promise<void> {
     if (this.#mustYield(delivery)) return this.#yield(delivery)
     const { message, crashes, stalled, invalid } = delivery
     if (message.version > ENVELOPE_VERSION) return this.#handBack(delivery)
@@ -146,7 +165,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   /** Gives it back once nothing more is fetched: earlier, it would come straight back to this worker. */
   async #yield(delivery: Delivery): Promise<void> {
     await this.#consuming.halt()
-    await delivery.settle({ type: 'release' })
+    await this.#settle(delivery, { type: 'release' })
   }
 
   async #run(delivery: Delivery, job: Job): Promise<void> {
@@ -154,23 +173,37 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     if (!entry) return this.#bury(delivery, job, 'unknown', new Error(`no handler for jobs named '${job.name}'`))
     let seen = job
     if (entry.definition) {
-      const data = await entry.definition.validate(job.data).catch(toError)
-      if (data instanceof Error) return this.#bury(delivery, job, 'invalid', data)
+      try {
+        seen = new Job(this.queue, delivery, await entry.definition.validate(job.data))
+      } catch (thrown) {
+        return this.#bury(delivery, job, 'invalid', toError(thrown))
+      }
       if (this.#mustYield(delivery)) return this.#yield(delivery)
-      seen = new Job(this.queue, delivery, data)
     }
     const run = new Run(seen, delivery)
     this.#runs.add(run)
     this.#emit('active', seen)
     try {
-      const verdict = await run.execute(entry.handler, this.#options)
-      if (verdict.trouble) this.emit('error', verdict.trouble)
+      const verdict = await run.execute(entry.handler, (this.#policy ??= this.#makePolicy()))
       if (!verdict.outcome) throw verdict.error!
-      await delivery.settle(verdict.outcome)
-      this.#tell(seen, verdict.outcome, verdict)
+      if (await this.#settle(delivery, verdict.outcome)) this.#tell(seen, verdict.outcome, verdict)
     } finally {
       this.#runs.delete(run)
       this.#finish(run)
+    }
+  }
+
+  /** What the worker's options and its connected broker say about each run. */
+  #makePolicy(): RunPolicy {
+    const { timeout, backoff, abortGrace = 5_000 } = this.#options
+    const { delay } = this.#connection.made!.features
+    return {
+      timeout,
+      backoff,
+      abortGrace,
+      maxWait: delay ? delay.max : 0,
+      maxResult: this.#connection.server!.maxPayload,
+      report: (error) => this.notify('error', error),
     }
   }
 
@@ -193,8 +226,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
 
   /** Dead without a run. */
   async #bury(delivery: Delivery, job: Job, reason: DeadReason, error: Error): Promise<void> {
-    await delivery.settle({ type: 'dead', reason, error: toJobError(error) })
-    this.#emit('dead', job, error, reason)
+    if (await this.#settle(delivery, { type: 'dead', reason, error: toJobError(error) })) this.#emit('dead', job, error, reason)
   }
 
   /** What has not started goes back first; what has is waited for. */
@@ -203,7 +235,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     try {
       await this.#consuming.halt()
       await Promise.all([...this.#work].filter(([other]) => other !== delivery).map(([, settled]) => settled))
-      if (this.#stopping.signal.aborted) return await delivery.settle({ type: 'release' })
+      if (this.#stopping.signal.aborted) return void (await this.#settle(delivery, { type: 'release' }))
       await this.#run(delivery, job)
     } finally {
       this.#alone = undefined
@@ -214,38 +246,25 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   /** A job of a newer version waits for a newer worker. */
   async #handBack(delivery: Delivery): Promise<void> {
     const { id, version } = delivery.message
-    this.emit(
+    this.notify(
       'error',
       new JobportError('INVALID_MESSAGE', `job ${id} has envelope version ${version}; this worker knows ${ENVELOPE_VERSION}`),
     )
     await pause(NEWER_HOLD, this.#stopping.signal)
     if (this.#mustYield(delivery)) return this.#yield(delivery)
-    await delivery.settle({ type: 'release' })
+    await this.#settle(delivery, { type: 'release' })
   }
 
   /** The typed view of an event whose job came from the broker. */
   #emit(name: keyof WorkerEvents, ...args: unknown[]): void {
-    this.emit(name, ...(args as never))
+    this.notify(name, ...(args as never))
   }
 }
 
-const RULES = {
-  concurrency: whole(1, 100_000),
-  timeout: whole(1, MAX_TIMER),
-  backoff: callable,
-  crashLimit: whole(0, 1_000),
-  middleware: (value: unknown, name: string): void => {
-    if (!Array.isArray(value)) throw new JobportError('INVALID_ARGUMENT', `${name} must be a list of functions`)
-    for (const item of value) callable(item, name)
-  },
-}
+const EVENTS: readonly (keyof WorkerEvents)[] = ['active', 'completed', 'failed', 'dead', 'stalled', 'error']
 
-/** Throws `INVALID_ARGUMENT`. */
-export function checkStop(options: StopOptions): void {
-  checkRecord(options, '', STOP_RULES)
-}
-
-const STOP_RULES = { timeout: finite(0) }
+const MADE_BY_BROKER =
+  "a worker is made by its broker: (await connect('redis://…')).worker(queue, handlers); 'connection' belongs to connect"
 
 function lostWorkers(crashes: number): Error {
   return new Error(`${crashes} workers were lost while they had this job`)

@@ -74,10 +74,22 @@ describe('closing a broker, on a scripted driver', () => {
     const broker = new Broker(driver)
     const worker = broker.worker('q', () => 1)
     await worker.ready()
-    expect(await broker.health()).to.deep.include({ ok: true, workers: [{ queue: 'q', consuming: true, running: 0 }] })
+    expect(await broker.health()).to.deep.include({ ok: true, workers: [{ queue: 'q', consuming: true, running: 0, stuck: 0 }] })
     await worker.stop()
     expect(await broker.health()).to.deep.include({ ok: true, workers: [] })
     await broker.close()
+  })
+
+  it('shares one listener of a signal among many brokers, and closes them all', async () => {
+    const before = listeners()
+    const brokers = Array.from({ length: 11 }, () => new Broker(new ScriptedDriver()).closeOn('SIGUSR2', 'SIGUSR2'))
+    expect(listeners()).to.equal(before + 1)
+    process.emit('SIGUSR2')
+    for (const broker of brokers) {
+      await broker.close()
+      expect(await codeOf(() => broker.connect())).to.equal('CLOSED')
+    }
+    expect(listeners()).to.equal(before)
   })
 
   it('lets the first signal pass while it closes already, and listens no more once closed', async () => {

@@ -37,10 +37,23 @@ describe('retry', () => {
       .with.property('code', 'INVALID_ARGUMENT')
   })
 
+  it('takes no wish from a RetryError of another kind that makes no sense', () => {
+    const wish = (fields: object): Error => Object.assign(new Error('later'), { name: 'RetryError' }, fields)
+    for (const delay of [Number.NaN, -1, '5', null, undefined, {}]) {
+      expect(decide(wish({ delay, countAttempt: false }), 1, 3, 50)).to.deep.include({ type: 'again', delay: 50, attempt: 2 })
+    }
+    const hostile = Object.defineProperty(wish({}), 'delay', {
+      get: () => {
+        throw new Error('no')
+      },
+    })
+    expect(decide(hostile, 1, 3, 50)).to.deep.include({ type: 'again', delay: 50, attempt: 2 })
+  })
+
   it('carries the error as plain, bounded data', () => {
     const huge = new Error('x'.repeat(1e6))
     const { error: plain } = decide(huge, 1, 1, 0) as { error: { message: string; stack: string } }
-    expect(plain.message).to.have.length(4_096)
+    expect(plain.message).to.have.length(4_094).and.match(/^x+…$/)
     expect(plain.stack).to.have.length.of.at.most(16_384)
     expect(plain).not.to.be.instanceOf(Error)
   })
@@ -61,8 +74,10 @@ describe('retry', () => {
   })
 
   it('stays finite after a thousand attempts', () => {
-    expect(backoffDelay({ type: 'exponential', delay: 1_000 }, 1_000))
-      .to.be.a('number')
-      .that.satisfies(Number.isFinite)
+    for (const delay of [0, 1_000, Number.MAX_VALUE]) {
+      expect(backoffDelay({ type: 'exponential', delay }, 1_000_000))
+        .to.be.a('number')
+        .that.satisfies(Number.isFinite)
+    }
   })
 })

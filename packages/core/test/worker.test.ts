@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
-import { Broker, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
+import { Broker, JobportError, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
 import { ENVELOPE_VERSION, Lease } from '@jobport/core/driver'
 import { ScriptedDriver } from './scripted-driver.ts'
 
@@ -120,7 +120,7 @@ describe('worker, on scripted deliveries', () => {
     expect(errors[0]).to.include({ code: 'LEASE_LOST', id: 'taken' })
   })
 
-  it('tells of a stalled job once, and of nothing when its settlement fails', async () => {
+  it('tells of a stalled job once, and of no end that the broker does not take', async () => {
     const heard: string[] = []
     const worker = await work(() => 1)
     worker.on('stalled', (job) => heard.push(`stalled ${job.uid}`))
@@ -130,7 +130,34 @@ describe('worker, on scripted deliveries', () => {
     driver.deliver('refused', { settle: async () => Promise.reject(new Error('refused')) })
     for (let i = 0; i < 5; i++) await turn()
     expect(heard).to.deep.equal(['stalled again', 'completed again'])
-    expect(errors.map((error) => error.message)).to.deep.equal(['refused'])
+    expect(errors[0]).to.include({ code: 'REJECTED', id: 'refused' })
+  })
+
+  it('shows a slot that is stuck, and abandons its job when it stops', async () => {
+    driver.admin = () => ({ status: async () => ({ paused: false, workers: 1 }) }) as never
+    const worker = await work(() => 1)
+    const refuse = async (): Promise<never> => {
+      throw new JobportError('REJECTED', 'no room')
+    }
+    driver.deliver('refused', { settle: refuse })
+    for (let i = 0; i < 5; i++) await turn()
+    expect(worker).to.include({ running: 1, stuck: 1 })
+    expect(await broker.health()).to.deep.include({
+      ok: false,
+      workers: [{ queue: 'q', consuming: true, running: 1, stuck: 1 }],
+    })
+    await worker.stop({ timeout: 10 })
+    expect(driver.abandoned).to.deep.equal(['refused'])
+    expect(worker).to.include({ running: 0, stuck: 0 })
+    expect(errors.at(-1)!.message).to.include('given up')
+  })
+
+  it('abandons a delivery that nobody settled', async () => {
+    await work(() => 1)
+    driver.deliver('strange', {}, { addedAt: Symbol('no time') as never })
+    driver.deliver('good')
+    await driver.outcomeOf('good')
+    expect(driver.abandoned).to.deep.equal(['strange'])
   })
 
   it('consumes anew when the broker has been silent for 30 s', async () => {

@@ -1,0 +1,107 @@
+import { pause } from './deadline.ts'
+import { isJobportError, JobportError } from './errors.ts'
+import { bareError, toError } from './job-error.ts'
+import type { Delivery, Outcome } from './driver.ts'
+
+export interface SettleOptions {
+  /** Told of each refusal. */
+  readonly report: (error: Error) => void
+  /** Called once, when not even the bare outcome was taken: the slot is stuck from now on. */
+  readonly onStuck: () => void
+  /** Gives up at once when it fires. */
+  readonly signal: AbortSignal
+}
+
+/** How long a bare outcome is offered to a broker that refuses it, ms. */
+const PATIENCE = 60_000
+const FIRST_WAIT = 250
+const LONGEST_WAIT = 5_000
+
+/** The broker may take the same outcome later. */
+const PASSING: ReadonlySet<string> = new Set(['UNAVAILABLE', 'TIMEOUT'])
+
+/**
+ * Settles a delivery, with less to store each time the broker refuses: without the result, with a bare error, with the bare
+ * outcome. Then offers that for a minute, and abandons the delivery in the end. Resolves with whether it is settled.
+ * Rejects with `LEASE_LOST` or `CLOSED`: the delivery is no longer ours.
+ */
+export async function settle(delivery: Delivery, outcome: Outcome, options: SettleOptions): Promise<boolean> {
+  try {
+    await delivery.settle(outcome)
+    return true
+  } catch (thrown) {
+    return settleLesser(delivery, [outcome, ...lesserOf(outcome)], refusal(thrown), options)
+  }
+}
+
+async function settleLesser(
+  delivery: Delivery,
+  left: Outcome[],
+  refused: JobportError,
+  { report, onStuck, signal }: SettleOptions,
+): Promise<boolean> {
+  const end = performance.now() + PATIENCE
+  let wait = 0
+  for (;;) {
+    if (left.length > 1 && !PASSING.has(refused.code)) {
+      report(said(delivery, left[0]!, refused, `trying ${described(left[1]!)}`))
+      left.shift()
+    } else {
+      if (signal.aborted || performance.now() >= end) {
+        delivery.abandon()
+        report(said(delivery, left[0]!, refused, 'given up: the broker will deliver it again'))
+        return false
+      }
+      report(said(delivery, left[0]!, refused, 'trying again'))
+      if (wait === 0) onStuck()
+      wait = Math.min(wait * 2 || FIRST_WAIT, LONGEST_WAIT)
+      await pause(wait, signal)
+    }
+    try {
+      await delivery.settle(left[0]!)
+      return true
+    } catch (thrown) {
+      refused = refusal(thrown)
+    }
+  }
+}
+
+/** The same end, each with less to store than the one before. */
+function lesserOf(outcome: Outcome): Outcome[] {
+  switch (outcome.type) {
+    case 'complete':
+      return outcome.result === null ? [] : [{ type: 'complete', result: null }]
+    case 'again': {
+      const { error, ...bare } = outcome
+      return error ? [{ ...bare, error: bareError(error) }, bare] : []
+    }
+    case 'dead': {
+      const { error } = outcome
+      return [
+        { ...outcome, error: bareError(error) },
+        { ...outcome, error: { name: 'Error', message: '' } },
+      ]
+    }
+    case 'release':
+      return []
+  }
+}
+
+function described(outcome: Outcome): string {
+  if (outcome.type === 'complete') return 'without the result'
+  if (outcome.type === 'release' || !outcome.error || outcome.error.message === '') return 'without the error'
+  return 'with a bare error'
+}
+
+/** Throws it again if the delivery is no longer ours. */
+function refusal(thrown: unknown): JobportError {
+  const error = toError(thrown)
+  if (!isJobportError(error)) return new JobportError('REJECTED', error.message, { cause: error })
+  if (error.code === 'LEASE_LOST' || error.code === 'CLOSED') throw error
+  return error
+}
+
+function said({ message: { id, name } }: Delivery, { type }: Outcome, refused: JobportError, next: string): JobportError {
+  const text = `the broker refuses to settle ${name} ${id} as '${type}': ${refused.message}; ${next}`
+  return new JobportError(refused.code, text, { id, cause: refused })
+}
