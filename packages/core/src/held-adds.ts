@@ -1,7 +1,8 @@
 /** Held at once by one broker. */
 const MOST = 10_000
-/** How often the broker is tried while adds are held, ms: a driver need not notice that it can be reached again. */
-const INTERVAL = 250
+/** After which the broker is tried while adds are held, ms: a driver need not notice that it can be reached again. */
+const FIRST_TRY = 250
+const LONGEST_WAIT = 1_000
 
 /** Adds that wait for the broker to come back. All of them try again together, in order. */
 export class HeldAdds {
@@ -17,12 +18,15 @@ export class HeldAdds {
     const left = end - performance.now()
     if (left <= 0 || this.#jobs + jobs > MOST) return false
     this.#jobs += jobs
-    this.#timer ??= setInterval(() => this.wake(), INTERVAL)
+    if (!this.#timer) this.#tryIn(FIRST_TRY)
     try {
       return await this.#woken(left)
     } finally {
       this.#jobs -= jobs
-      if (this.#jobs === 0) this.#rest()
+      if (this.#jobs === 0) {
+        clearTimeout(this.#timer)
+        this.#timer = undefined
+      }
     }
   }
 
@@ -44,8 +48,10 @@ export class HeldAdds {
     })
   }
 
-  #rest(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+  #tryIn(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.wake()
+      this.#tryIn(Math.min(ms * 2, LONGEST_WAIT))
+    }, ms)
   }
 }

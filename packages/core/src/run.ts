@@ -73,7 +73,7 @@ export class Run {
       signal.throwIfAborted()
       const returned = handler(this.job, signal)
       const result = isThenable(returned) ? await this.#interruptible(returned) : returned
-      return await this.#returned(result, policy)
+      return this.#reason ? await this.#late(this.#reason, policy) : completed(this.job, result, policy)
     } catch (thrown) {
       return await this.#threw(thrown, policy)
     } finally {
@@ -98,10 +98,9 @@ export class Run {
     })
   }
 
-  #returned(result: unknown, policy: RunPolicy): Verdict | Promise<Verdict> {
-    const reason = this.#reason
-    if (reason?.code === 'TIMEOUT') return this.#failed(reason, policy)
-    return reason ? given(reason) : completed(this.job, result, policy)
+  /** The handler has returned, but only after its signal had fired. */
+  async #late(reason: JobportError, policy: RunPolicy): Promise<Verdict> {
+    return reason.code === 'TIMEOUT' ? this.#failed(reason, policy) : given(reason)
   }
 
   async #threw(thrown: unknown, policy: RunPolicy): Promise<Verdict> {

@@ -7,7 +7,7 @@ export interface SettleOptions {
   /** Told of each refusal. */
   readonly report: (error: Error) => void
   /** Called once, when not even the bare outcome was taken: the slot is stuck from now on. */
-  readonly onStuck: () => void
+  readonly onStuck: (delivery: Delivery) => void
   /** Gives up at once when it fires. */
   readonly signal: AbortSignal
 }
@@ -53,7 +53,7 @@ async function settleLesser(
         return false
       }
       report(said(delivery, left[0]!, refused, 'trying again'))
-      if (wait === 0) onStuck()
+      if (wait === 0) onStuck(delivery)
       wait = Math.min(wait * 2 || FIRST_WAIT, LONGEST_WAIT)
       await pause(wait, signal)
     }

@@ -9,7 +9,7 @@ import { HandlerMap, type Handlers } from './handlers.ts'
 import { Job, type JobOf } from './job.ts'
 import { checkQueueName } from './names.ts'
 import { Run, type RunPolicy, type Verdict } from './run.ts'
-import { settle } from './settle.ts'
+import { settle, type SettleOptions } from './settle.ts'
 import { checkStop, checkWorkerOptions, type StopOptions, type WorkerOptions } from './worker-options.ts'
 import { Connection } from './connection.ts'
 import type { DeadReason, Delivery, Outcome } from './driver.ts'
@@ -37,12 +37,17 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   readonly #stuck = new Set<Delivery>()
   /** Fires when a stop has run out of time. */
   readonly #ended = new AbortController()
+  readonly #settling: SettleOptions = {
+    report: (error) => this.notify('error', error),
+    onStuck: (delivery) => this.#stuck.add(delivery),
+    signal: this.#ended.signal,
+  }
   #policy: RunPolicy | undefined
   readonly #runs = new Set<Run>()
   /** Settled in this turn of the event loop. */
   #settled: Run[] = []
   /** Everything received and not yet settled, and when that will be. */
-  readonly #work = new Map<Delivery, Promise<void>>()
+  readonly #work = new Map<Delivery, Promise<void> | undefined>()
   readonly #stopping = new AbortController()
   #alone: Delivery | undefined
   #stopped: Promise<void> | undefined
@@ -61,7 +66,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     this.#consuming = new Consuming(queue, connection, {
       prefetch: options.concurrency ?? 1,
       signal: this.#stopping.signal,
-      deliver: (delivery) => this.#inContext(() => this.#accept(delivery)),
+      deliver: (delivery) => this.#inContext(this.#accept, delivery),
       onError: (error) => this.#inContext(() => this.notify('error', error)),
     })
     setImmediate(() => this.#consuming.start())
@@ -120,11 +125,14 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     while (this.#work.size > 0) await Promise.all(this.#work.values())
   }
 
-  #accept(delivery: Delivery): void {
-    this.#work.set(delivery, this.#attend(delivery))
+  readonly #accept = (delivery: Delivery): void => {
+    const work = this.#attend(delivery)
+    // unless it ended before it could wait for anything
+    if (this.#work.has(delivery)) this.#work.set(delivery, work)
   }
 
   async #attend(delivery: Delivery): Promise<void> {
+    this.#work.set(delivery, undefined)
     try {
       await this.#take(delivery)
     } catch (thrown) {
@@ -137,16 +145,11 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     }
   }
 
-  async #settle(delivery: Delivery, outcome: Outcome): Promise<boolean> {
-    return settle(delivery, outcome, {
-      report: (error) => this.notify('error', error),
-      onStuck: () => this.#stuck.add(delivery),
-      signal: this.#ended.signal,
-    })
+  #settle(delivery: Delivery, outcome: Outcome): Promise<boolean> {
+    return settle(delivery, outcome, this.#settling)
   }
 
-  // async, so that what it throws arrives after the delivery is noted as work
-  async #take(delivery: Delivery): Promise<void> {
+  #take(delivery: Delivery): Promise<void> {
     if (this.#mustYield(delivery)) return this.#yield(delivery)
     const { message, crashes, stalled, invalid } = delivery
     if (message.version > ENVELOPE_VERSION) return this.#handBack(delivery)
