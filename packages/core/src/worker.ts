@@ -14,6 +14,7 @@ import { checkStop, checkWorkerOptions, type StopOptions, type WorkerOptions } f
 import { Connection } from './connection.ts'
 import type { DeadReason, Delivery, Outcome } from './driver.ts'
 
+const RECEIVED = Promise.resolve()
 /** From this many crashes on a job runs alone, so that it cannot drag its neighbours along. */
 const SUSPECT = 2
 /** How long a job of a newer version is held before it goes back, ms: long enough not to spin, short enough not to hinder. */
@@ -47,7 +48,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   /** Settled in this turn of the event loop. */
   #settled: Run[] = []
   /** Everything received and not yet settled, and when that will be. */
-  readonly #work = new Map<Delivery, Promise<void> | undefined>()
+  readonly #work = new Map<Delivery, Promise<void>>()
   readonly #stopping = new AbortController()
   #alone: Delivery | undefined
   #stopped: Promise<void> | undefined
@@ -132,7 +133,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   }
 
   async #attend(delivery: Delivery): Promise<void> {
-    this.#work.set(delivery, undefined)
+    this.#work.set(delivery, RECEIVED)
     try {
       await this.#take(delivery)
     } catch (thrown) {
