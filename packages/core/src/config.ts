@@ -1,8 +1,9 @@
+import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { JobportError } from './errors.ts'
-import { readEnvironment } from './environment.ts'
+import { isServerUrl, readEnvironment, schemeOf } from './environment.ts'
 import type { Driver } from './driver.ts'
 
 /** The version of the contract that this core speaks. */
@@ -41,46 +42,82 @@ export async function createDriver(config: Config = readEnvironment()): Promise<
 }
 
 function adapterOf(url: string): string {
-  const adapter = URL.canParse(url) ? ADAPTERS[new URL(url).protocol.slice(0, -1)] : undefined
-  if (adapter !== undefined) return adapter
-  throw invalid(
-    `URL must begin with one of ${Object.keys(ADAPTERS)
-      .map((scheme) => `${scheme}://`)
-      .join(' ')}`,
-  )
+  const adapter = ADAPTERS[schemeOf(url) ?? '']
+  if (adapter === undefined)
+    throw invalid(
+      `URL must begin with one of ${Object.keys(ADAPTERS)
+        .map((scheme) => `${scheme}://`)
+        .join(' ')}`,
+    )
+  if (!isServerUrl(url)) throw invalid('URL cannot be read: check its port, and percent-encode its password')
+  return adapter
 }
 
 async function fromPackage(adapter: string, config: unknown): Promise<Driver> {
   const { createDriver } = await importAdapter(`@jobport/adapter-${adapter}`)
-  return checkContract(createDriver(config))
-}
-
-/** Packages may be installed where the program can see them and core cannot: then the program's folder finds them. */
-async function importAdapter(name: string): Promise<AdapterModule> {
   try {
-    return (await import(name)) as AdapterModule
+    return checkContract(createDriver(config))
   } catch (error) {
-    if (!isMissing(error, name)) throw error
-  }
-  for (const folder of [process.argv[1], join(process.cwd(), 'index.js')]) {
-    const found = folder === undefined ? undefined : resolveFrom(folder, name)
-    if (found !== undefined) return (await import(pathToFileURL(found).href)) as AdapterModule
-  }
-  throw new JobportError('ADAPTER_MISSING', `${name} is not installed: npm install ${name}`)
-}
-
-function resolveFrom(file: string, name: string): string | undefined {
-  try {
-    return createRequire(file).resolve(name)
-  } catch (error) {
-    if (isMissing(error, name)) return undefined
+    // the native error quotes the URL with its password
+    if ((error as NodeJS.ErrnoException).code === 'ERR_INVALID_URL') throw invalid(`${adapter} cannot read this URL`)
     throw error
   }
 }
 
-function isMissing(error: unknown, name: string): boolean {
+/** Packages may be installed where the program can see them and core cannot: then the program's folder finds them. */
+async function importAdapter(name: string): Promise<AdapterModule> {
+  const found = await load(name, name)
+  if (found) return found
+  for (const place of places()) {
+    const file = resolveFrom(place, name)
+    if (file !== undefined) return (await load(pathToFileURL(file).href, name))!
+  }
+  throw new JobportError(
+    'ADAPTER_MISSING',
+    `${name} is not installed: npm install ${name} (looked beside core and from ${places().join(' and ')}). ` +
+      `A bundle does not bring it along: install it where the bundle runs, or import { createDriver } from '${name}' yourself and call connect(createDriver(url))`,
+  )
+}
+
+/**
+ * Files and folders from which the program's packages can be seen: the program as it was named (a link, or a folder with
+ * a package in it), the file behind that name, and the working directory.
+ */
+function places(): string[] {
+  const [, program] = process.argv
+  const named = program === undefined ? [] : [resolve(program), realOf(program)]
+  return [...new Set([...named, process.cwd()])]
+}
+
+function realOf(file: string): string {
+  return existsSync(file) ? realpathSync(file) : resolve(file)
+}
+
+/** Absent: no such package. Bundlers leave the import alone: which adapter it is, only the configuration knows. */
+async function load(specifier: string, name: string): Promise<AdapterModule | undefined> {
+  try {
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)) as AdapterModule
+  } catch (error) {
+    return whenMissing(error, name)
+  }
+}
+
+/** `place` may be a file: Node looks for packages beside it as if it were a folder. */
+function resolveFrom(place: string, name: string): string | undefined {
+  try {
+    return createRequire(join(place, 'index.js')).resolve(name)
+  } catch (error) {
+    return whenMissing(error, name)
+  }
+}
+
+/** Throws if it is something else that is missing: a dependency of the adapter, or what was never built. */
+function whenMissing(error: unknown, name: string): undefined {
   const { code, message = '' } = error as NodeJS.ErrnoException
-  return (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && message.includes(name)
+  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error
+  const [what = ''] = message.split('\n')
+  if (what.includes(name) && !what.includes(`${name}/`)) return undefined
+  throw new JobportError('ADAPTER_MISSING', `${name} is installed but incomplete: ${what}`, { cause: error })
 }
 
 function isDriver(config: object): config is Driver {

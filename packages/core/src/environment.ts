@@ -28,10 +28,10 @@ const SCHEMES: Record<string, string> = {
 }
 
 function fromUrl(url: string, adapter: string | undefined, mistakes: string[]): Chosen {
-  if (!URL.canParse(url)) mistakes.push('QUEUE_URL is no URL')
+  if (!isServerUrl(url)) mistakes.push('QUEUE_URL is no URL')
   if (adapter !== undefined && !(adapter in SCHEMES)) mistakes.push(unknownAdapter(adapter))
   if (mistakes.length > 0 || adapter === undefined) return url
-  if (!hasScheme(url, adapter)) mistakes.push(`QUEUE_URL (${new URL(url).protocol}//) contradicts QUEUE_ADAPTER=${adapter}`)
+  if (!hasScheme(url, adapter)) mistakes.push(`QUEUE_URL (${schemeOf(url)}://) contradicts QUEUE_ADAPTER=${adapter}`)
   return url
 }
 
@@ -73,9 +73,20 @@ function brokerUrl(get: Get, name: string, adapter: string, mistakes: string[]):
 }
 
 function hasScheme(url: string, adapter: string): boolean {
-  return URL.canParse(url) && SCHEMES[adapter]!.split('|').includes(new URL(url).protocol.slice(0, -1))
+  const scheme = schemeOf(url)
+  return scheme !== undefined && isServerUrl(url) && SCHEMES[adapter]!.split('|').includes(scheme)
 }
 
 function unknownAdapter(adapter: string): string {
   return `QUEUE_ADAPTER '${adapter}' is unknown: ${Object.keys(SCHEMES).join(', ')}`
+}
+
+/** Lower case; absent: it begins with none. Reads no further, for what follows may be a list of servers. */
+export function schemeOf(url: string): string | undefined {
+  return /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase()
+}
+
+/** A URL, or one with a list of hosts, `nats://a:4222,b:4222`, which only its adapter can read. */
+export function isServerUrl(text: string): boolean {
+  return URL.canParse(text) || /^[a-z][a-z0-9+.-]*:\/\/.*,/i.test(text)
 }

@@ -42,6 +42,17 @@ describe('environment', () => {
     expect(readEnvironment({ NATS_URL: 'nats+tls://n' })).to.equal('nats+tls://n')
   })
 
+  it('takes lists of servers as they are', () => {
+    const list = 'nats://u:p@a:4222,u2:p2@b:4222'
+    expect(readEnvironment({ QUEUE_URL: list })).to.equal(list)
+    expect(readEnvironment({ QUEUE_URL: list, QUEUE_ADAPTER: 'nats' })).to.equal(list)
+    expect(readEnvironment({ NATS_URL: list })).to.equal(list)
+    expect(readEnvironment({ RABBITMQ_URL: 'amqp://a:5672,b:5673' })).to.equal('amqp://a:5672,b:5673')
+    expect(mistakes({ RABBITMQ_URL: list })).to.include('no amqp:// or amqps:// URL')
+    expect(mistakes({ QUEUE_URL: list, QUEUE_ADAPTER: 'rabbitmq' })).to.include('(nats://) contradicts QUEUE_ADAPTER=rabbitmq')
+    expect(mistakes({ QUEUE_URL: 'mq 4222, other' })).to.include('QUEUE_URL is no URL')
+  })
+
   it('never falls back to memory', () => {
     expect(mistakes({})).to.include('no broker is named')
     expect(mistakes({ QUEUE_URL: '  ' })).to.include('no broker is named')
@@ -62,6 +73,7 @@ describe('environment', () => {
   })
 
   it('never shows a credential', () => {
-    expect(mistakes({ QUEUE_URL: 'amqp://u:canary@m', QUEUE_ADAPTER: 'nats' })).not.to.include('canary')
+    for (const url of ['amqp://u:canary@m', 'amqp://u:p@m:1,u:canary@n:2'])
+      expect(mistakes({ QUEUE_URL: url, QUEUE_ADAPTER: 'nats' })).not.to.include('canary')
   })
 })

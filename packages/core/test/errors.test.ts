@@ -9,6 +9,8 @@ describe('errors', () => {
     expect(redact('connect redis://user:canary@host:1/0 failed')).to.equal('connect redis://***@host:1/0 failed')
     expect(redact('amqps://:canary@h and nats+tls://canary@h')).not.to.include('canary')
     expect(redact('redis://u:p/canary@host, redis://u:can#ary?@host')).not.to.match(/canary|can#ary/)
+    expect(redact('nats://u:canary@a:4222,u2:canary2@b:4222 failed')).to.equal('nats://***@b:4222 failed')
+    expect(redact('nats://a:4222,u2:canary2@b:4222,nats://canary@c')).not.to.include('canary')
     expect(redact('see https://host/path and mail a@b')).to.equal('see https://host/path and mail a@b')
   })
 
