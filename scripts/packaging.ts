@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { step } from './step.ts'
 
 // Judges each public package by what would be published: packed, read by publint and attw; then the suite is installed
-// elsewhere and certifies an adapter that lives there.
+// elsewhere and certifies an adapter that lives there, and programs are bundled there.
 
 interface Manifest {
   readonly name: string
@@ -43,7 +43,8 @@ async function worksElsewhere(): Promise<boolean> {
   const tarballs = globSync(['core', 'conformance', 'adapter-memory'].map((name) => join(folder, `jobport-${name}-*.tgz`)))
   return (
     (await step('elsewhere: install', `npm --prefix ${place} install --no-audit --no-fund ${tarballs.join(' ')}`)) &&
-    (await step('elsewhere: certify', `cd ${place} && npx --no-install jobport-certify memory --module toy.js`))
+    (await step('elsewhere: certify', `cd ${place} && npx --no-install jobport-certify memory --module toy.js`)) &&
+    (await step('elsewhere: bundles', `node scripts/bundles.ts ${place}`))
   )
 }
 

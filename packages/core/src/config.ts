@@ -1,5 +1,4 @@
 import { existsSync, realpathSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { JobportError } from './errors.ts'
@@ -66,11 +65,13 @@ async function fromPackage(adapter: string, config: unknown): Promise<Driver> {
 
 /** Packages may be installed where the program can see them and core cannot: then the program's folder finds them. */
 async function importAdapter(name: string): Promise<AdapterModule> {
-  const found = await load(name, name)
+  const found = await load(name, () => import(/* webpackIgnore: true */ /* @vite-ignore */ name))
   if (found) return found
   for (const place of places()) {
     const file = resolveFrom(place, name)
-    if (file !== undefined) return (await load(pathToFileURL(file).href, name))!
+    if (file === undefined) continue
+    const { href } = pathToFileURL(file)
+    return (await load(name, () => import(/* webpackIgnore: true */ /* @vite-ignore */ href)))!
   }
   throw new JobportError(
     'ADAPTER_MISSING',
@@ -93,17 +94,24 @@ function realOf(file: string): string {
   return existsSync(file) ? realpathSync(file) : resolve(file)
 }
 
-/** Absent: no such package. Bundlers leave the import alone: which adapter it is, only the configuration knows. */
-async function load(specifier: string, name: string): Promise<AdapterModule | undefined> {
+/**
+ * Absent: no such package. Bundlers must leave these imports alone: only the configuration knows the adapter. The two stand
+ * apart, because terser mangles TypeScript's helper for computed imports where it is called only once.
+ */
+async function load(name: string, imported: () => Promise<unknown>): Promise<AdapterModule | undefined> {
   try {
-    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)) as AdapterModule
+    return (await imported()) as AdapterModule
   } catch (error) {
     return whenMissing(error, name)
   }
 }
 
-/** `place` may be a file: Node looks for packages beside it as if it were a folder. */
+/**
+ * `place` may be a file: Node looks for packages beside it as if it were a folder. No import of `createRequire`: webpack
+ * would follow what it resolves.
+ */
 function resolveFrom(place: string, name: string): string | undefined {
+  const { createRequire } = process.getBuiltinModule('node:module')
   try {
     return createRequire(join(place, 'index.js')).resolve(name)
   } catch (error) {
