@@ -5,6 +5,12 @@ import { globSync } from 'node:fs'
 
 const DEADLINE = 60_000
 
+const [surplus] = process.argv.slice(2)
+if (surplus !== undefined) {
+  console.error(`npm run examples takes no arguments: '${surplus}'`)
+  process.exit(2)
+}
+
 const { REDIS_URL, POSTGRES_URL, RABBITMQ_URL, NATS_URL } = process.env
 const urls = ['memory://', REDIS_URL, POSTGRES_URL, RABBITMQ_URL, NATS_URL].filter((url) => url !== undefined)
 const programs = globSync(['*/main.ts', 'systems/*.ts'], { cwd: import.meta.dirname, exclude: ['systems/idle.ts'] }).toSorted()

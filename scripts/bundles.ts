@@ -7,6 +7,7 @@ import { nodeResolve } from '@rollup/plugin-node-resolve'
 import { build } from 'esbuild'
 import { rollup } from 'rollup'
 import webpack from 'webpack'
+import { readArguments, refuse } from './arguments.ts'
 
 // node scripts/bundles.ts <folder>: bundles programs that use the packages installed in that folder, and runs the bundles.
 
@@ -33,8 +34,9 @@ const RAN = /^ran in a bundle\n$/
 const HELP =
   /^ADAPTER_MISSING .*npm install @jobport\/adapter-memory .*import { createDriver } from '@jobport\/adapter-memory' .*connect\(createDriver\(url\)\)\n$/
 
-const [folder] = process.argv.slice(2)
-if (folder === undefined) throw new Error('In which folder? node scripts/bundles.ts <folder>')
+const USAGE = 'node scripts/bundles.ts <folder>'
+const { positionals } = readArguments(USAGE, { allowPositionals: true })
+const [folder = refuse(`Usage: ${USAGE}`)] = positionals
 /** Nothing is installed here. */
 const bare = mkdtempSync(join(tmpdir(), 'jobport-bare-'))
 try {
@@ -64,10 +66,10 @@ main().catch(({ code, message }) => console.log(code, message))
 }
 
 async function bundled(bundle: Bundle, name: string, text: string): Promise<string> {
-  const entry = join(folder!, `${name}.program.mjs`)
+  const entry = join(folder, `${name}.program.mjs`)
   writeFileSync(entry, text)
-  mkdirSync(join(folder!, 'bundles'), { recursive: true })
-  const file = join(folder!, 'bundles', name)
+  mkdirSync(join(folder, 'bundles'), { recursive: true })
+  const file = join(folder, 'bundles', name)
   await bundle(entry, file)
   return file
 }

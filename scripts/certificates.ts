@@ -3,11 +3,14 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { createDriver } from '@jobport/core'
 import { clientsBeside, LEVELS, versionBeside, type Certificate } from '@jobport/conformance'
 import schema from '@jobport/conformance/certificate.schema.json' with { type: 'json' }
+import { readArguments } from './arguments.ts'
 import { CERTIFIED, certificateAt, FOLDER, type Certified } from './certified.ts'
 
 // Fails when a stored certificate no longer tells of this code: other cases, features or clients, or not what it must show.
 
-const REMEDY = 'node scripts/nightly.ts makes them anew'
+const REMEDY = 'npm run nightly makes new ones'
+
+readArguments('node scripts/certificates.ts', {})
 
 const { cases: listed } = JSON.parse(readFileSync('packages/conformance/cases.json', 'utf8')) as {
   cases: readonly { readonly id: string }[]

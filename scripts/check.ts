@@ -1,6 +1,9 @@
+import { readArguments } from './arguments.ts'
 import { step } from './step.ts'
 
 // Everything that can be judged without running a job. All steps run, so that one look shows all that is wrong.
+
+readArguments('npm run check', {})
 
 const steps: [title: string, command: string][] = [
   ['types', 'tsc -b'],

@@ -1,25 +1,29 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { markdownTable, type Certificate, type Status } from '@jobport/conformance'
 import { createDriver, type Features } from '@jobport/core'
+import { readArguments } from './arguments.ts'
 import { CERTIFIED, certificateAt, FOLDER } from './certified.ts'
 
 // Writes what each broker offers into the README, and what was shown of it into the guarantees: from what the adapters
 // declare, and from the stored certificates. With --check it writes nothing and fails if something is not what it would write.
 
-type Rows = { [Key in keyof Features]: [label: string, cell: (value: Features[Key]) => string] }
+type Rows = { [Key in keyof Features]: readonly (readonly [label: string, cell: (value: Features[Key]) => string])[] }
 
 const YES = '✓'
 const NO = 'not supported'
 
 const ROWS: Rows = {
-  delay: ['delayed jobs', (delay) => (delay ? `up to ${duration(delay.max)}, at most ${duration(delay.granularity)} late` : NO)],
-  dedup: ['deduplication window', (dedup) => (dedup ? `up to ${duration(dedup.maxTtl)}` : NO)],
-  priority: ['priorities', mark],
-  ordered: ['equal priorities in order of arrival', mark],
-  pause: ['pause for all processes', mark],
-  cancel: ['cancel waiting and delayed jobs', reach],
-  inspect: ['look at live jobs', reach],
-  durable: ['survives restarts, shared by processes', mark],
+  delay: [
+    ['delayed jobs', (delay) => (delay ? `up to ${duration(delay.max)}, at most ${exactly(delay.granularity)} late` : NO)],
+    ['delayed jobs start in order of due time', (delay) => (delay ? `if due ${exactly(delay.resolution)} apart` : NO)],
+  ],
+  dedup: [['deduplication window', (dedup) => (dedup ? `up to ${duration(dedup.maxTtl)}` : NO)]],
+  priority: [['priorities', mark]],
+  ordered: [['equal priorities in order of arrival', mark]],
+  pause: [['pause for all processes', mark]],
+  cancel: [['cancel waiting and delayed jobs', reach]],
+  inspect: [['look at live jobs', reach]],
+  durable: [['survives restarts, shared by processes', mark]],
 }
 
 const SECTIONS: readonly [file: string, name: string, content: () => string | Promise<string>][] = [
@@ -27,6 +31,9 @@ const SECTIONS: readonly [file: string, name: string, content: () => string | Pr
   ['docs/guarantees.md', 'proven', proofs],
 ]
 
+const { values } = readArguments('node scripts/features.ts [--check]', {
+  options: { check: { type: 'boolean', default: false } },
+})
 for (const [file, name, content] of SECTIONS) await write(file, name, await content())
 
 async function write(file: string, name: string, content: string): Promise<void> {
@@ -34,7 +41,7 @@ async function write(file: string, name: string, content: string): Promise<void>
   const text = readFileSync(file, 'utf8')
   const next = text.replace(markers, (_, start: string, end: string) => `${start}${content}${end}`)
   if (!markers.test(text)) fail(`${file} has no <!-- ${name}:start --> and <!-- ${name}:end -->`)
-  else if (!process.argv.includes('--check')) writeFileSync(file, next)
+  else if (!values.check) writeFileSync(file, next)
   else if (next !== text) fail(`what stands between the marks '${name}' in ${file} is out of date: node scripts/features.ts`)
 }
 
@@ -43,15 +50,14 @@ async function features(): Promise<string> {
   const all = drivers.map(({ features }) => features)
   await Promise.all(drivers.map((driver) => driver.close()))
   const lines = [['', ...CERTIFIED.map(({ title }) => title)]]
-  for (const key of Object.keys(ROWS) as (keyof Features)[]) lines.push(row(key, all))
+  for (const key of Object.keys(ROWS) as (keyof Features)[]) lines.push(...rowsOf(key, all))
   lines.push(['certificate', ...CERTIFIED.map(({ stem }) => verdict(stem))])
   const [head = [], ...rows] = lines
   return `${markdownTable(head, rows)}\n`
 }
 
-function row<Key extends keyof Features>(key: Key, all: readonly Features[]): string[] {
-  const [label, cell] = ROWS[key]
-  return [label, ...all.map((features) => cell(features[key]))]
+function rowsOf<Key extends keyof Features>(key: Key, all: readonly Features[]): string[][] {
+  return ROWS[key].map(([label, cell]) => [label, ...all.map((features) => cell(features[key]))])
 }
 
 function verdict(stem: string): string {
@@ -108,17 +114,22 @@ function reach(value: false | 'given' | 'all'): string {
   return mark(value === 'all')
 }
 
+/** In whole units, rounded down: nothing is promised that is not kept. */
 function duration(ms: number): string {
   const units = [
     ['year', 365 * 86_400_000],
     ['day', 86_400_000],
     ['hour', 3_600_000],
-    ['min', 60_000],
-    ['s', 1_000],
+    ['minute', 60_000],
+    ['second', 1_000],
   ] as const
   const [unit, size] = units.find(([, length]) => ms >= length) ?? ['ms', 1]
-  const count = Math.round(ms / size)
-  return `${count} ${unit}${unit.length > 3 && count !== 1 ? 's' : ''}`
+  const count = Math.floor(ms / size)
+  return `${count} ${unit}${unit !== 'ms' && count !== 1 ? 's' : ''}`
+}
+
+function exactly(ms: number): string {
+  return `${ms.toLocaleString('en')} ms`
 }
 
 function fail(message: string): void {

@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { openBroker } from '@jobport/brokers'
+import { readArguments, selected, wholeNumber } from './arguments.ts'
 import { CERTIFIED, FOLDER, type Certified } from './certified.ts'
 
 // What takes too long for every change: torture of all brokers, and certificates that take it in, into docs/certificates;
 // an earlier version beside this one; then every saboteur with all chapters that it touches. Commit what it wrote, if all went well.
 
-const { values } = parseArgs({
+const USAGE = 'npm run nightly -- [--only redis,nats] [--torture 20] [--no-certificates] [--no-saboteurs]'
+
+const { values } = readArguments(USAGE, {
   options: {
     /** Stems or parts of them, with commas between. */
     only: { type: 'string' },
@@ -18,17 +20,15 @@ const { values } = parseArgs({
     'no-saboteurs': { type: 'boolean', default: false },
   },
 })
-const parts = values.only?.split(',')
-const chosen = CERTIFIED.filter(({ stem }) => !parts || parts.some((part) => stem.includes(part)))
-if (chosen.length === 0) throw new Error(`--only ${values.only} names none of ${CERTIFIED.map(({ stem }) => stem).join(', ')}`)
+const chosen = selected('--only', values.only, CERTIFIED, ({ stem }) => stem)
+const seeds = wholeNumber('--torture', values.torture, 0)
 
 const failures: string[] = []
 for (const broker of chosen) {
-  const seeds = Number(values.torture)
-  if (broker.own && seeds > 0) await attempt(`torture of ${broker.title}`, () => torture(broker, seeds))
+  if (broker.own && seeds > 0) await attempt(`torture of ${broker.title}`, () => torture(broker))
   if (!values['no-certificates']) await attempt(`certificate of ${broker.title}`, () => certify(broker))
 }
-if (!parts) await attempt('an earlier version beside this one', () => run('scripts/upgrade.ts'))
+if (values.only === undefined) await attempt('an earlier version beside this one', () => run('scripts/upgrade.ts'))
 if (!values['no-saboteurs']) await attempt('saboteurs', () => run('packages/conformance/dist/cli.js', '--saboteurs'))
 await attempt('documents', () => run('scripts/features.ts'))
 if (failures.length > 0) console.error(`Failed: ${failures.join(', ')}`)
@@ -46,7 +46,7 @@ async function certify({ own, stem, options, settings = {} }: Certified): Promis
   )
 }
 
-function torture({ url, stem, tortureOptions: options = '' }: Certified, seeds: number): Promise<void> {
+function torture({ url, stem, tortureOptions: options = '' }: Certified): Promise<void> {
   return run(
     'packages/conformance/dist/torture/cli.js',
     `${url}?${options}`,

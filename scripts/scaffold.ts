@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -15,10 +15,12 @@ try {
   mkdirSync(join(root, 'packages'))
   for (const name of ['core', 'conformance', 'adapter-memory'])
     symlinkSync(resolve('packages', name), join(root, 'packages', name))
-  cpSync('tsconfig.base.json', join(root, 'tsconfig.base.json'))
+  for (const file of ['tsconfig.base.json', 'package.json']) cpSync(file, join(root, file))
   symlinkSync(resolve('node_modules'), join(root, 'node_modules'))
   await run('scripts/new-adapter.ts', NAME, '--root', root)
   const folder = join(root, 'packages', `adapter-${NAME}`)
+  if (!readFileSync(join(root, 'package.json'), 'utf8').includes(`"@jobport/adapter-${NAME}": "workspace:*"`))
+    throw new Error('the adapter was to become a dependency of the repository')
   mkdirSync(join(folder, 'node_modules', '@jobport'), { recursive: true })
   symlinkSync(folder, join(folder, 'node_modules', '@jobport', `adapter-${NAME}`))
   symlinkSync(resolve('packages/adapter-memory/node_modules/inversify'), join(folder, 'node_modules', 'inversify'))

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { parseArgs } from 'node:util'
 import { openBroker } from '@jobport/brokers'
+import { readArguments, selected, wholeNumber } from './arguments.ts'
 import { CERTIFIED, type Certified } from './certified.ts'
 
 // node scripts/stress.ts [--count 10] [--only redis,nats]: the whole suite so many times at once on one broker of each kind, but
@@ -11,12 +11,14 @@ import { CERTIFIED, type Certified } from './certified.ts'
 const PATIENCE = '5'
 const CASES = '^(?!FLT-|SCA-0[2-9])'
 
-const { values } = parseArgs({ options: { count: { type: 'string', default: '10' }, only: { type: 'string' } } })
-const parts = values.only?.split(',')
-for (const certified of CERTIFIED.filter(({ own, stem }) => own && (!parts || parts.some((part) => stem.includes(part)))))
-  await stress(certified, Number(values.count))
+const { values } = readArguments('node scripts/stress.ts [--count 10] [--only redis,nats]', {
+  options: { count: { type: 'string', default: '10' }, only: { type: 'string' } },
+})
+const count = wholeNumber('--count', values.count, 1)
+const brokers = CERTIFIED.filter(({ own }) => own)
+for (const certified of selected('--only', values.only, brokers, ({ stem }) => stem)) await stress(certified)
 
-async function stress({ title, own, options, settings = {} }: Certified, count: number): Promise<void> {
+async function stress({ title, own, options, settings = {} }: Certified): Promise<void> {
   await using broker = await openBroker(own!, { own: true, settings })
   const start = performance.now()
   const runs = await Promise.all(Array.from({ length: count }, () => certify(`${broker.url}?${options}`)))

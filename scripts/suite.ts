@@ -1,6 +1,7 @@
 import { execSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
+import { readArguments, wholeNumber } from './arguments.ts'
 import { runMocha } from './mocha-run.ts'
 import { lanes, readAdapters, type BrokerName, type Lane } from './test-files.ts'
 import type { Tally } from './tally.ts'
@@ -23,18 +24,21 @@ try {
 } catch (error) {
   tally.failures.push(error instanceof Error ? error.message : String(error))
 }
+if (tally.passed + tally.skipped + tally.failures.length === 0)
+  tally.failures.push('no test was run: nothing matches --grep, the files and ADAPTERS')
 for (const failure of tally.failures) console.log(`Failed: ${failure}\n`)
 if (tally.skipped > 0) console.log(`${tally.skipped} not run: see above`)
 console.log(`${tally.passed} passed, ${tally.failures.length} failed`)
 process.exitCode = tally.failures.length === 0 && tally.passed > 0 ? 0 : 1
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = readArguments("npm test -- [--repeat 20] [--grep 'ID-K'] [test files]", {
     allowPositionals: true,
     options: { repeat: { type: 'string', default: '1' }, grep: { type: 'string', short: 'g' } },
   })
-  const repeat = Number(values.repeat)
-  if (!Number.isInteger(repeat) || repeat < 1) throw new Error(`--repeat takes a number from 1, not '${values.repeat}'`)
+  const repeat = wholeNumber('--repeat', values.repeat, 1)
+  const absent = positionals.filter((file) => !existsSync(file))
+  if (absent.length > 0) throw new Error(`no such test file: ${absent.join(', ')}`)
   const adapters = readAdapters(process.env['ADAPTERS'])
   const chosen = lanes(adapters, positionals)
   execSync('tsc -b tsconfig.build.json', { stdio: 'inherit' })

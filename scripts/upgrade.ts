@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { expect } from 'chai'
 import { openBroker } from '@jobport/brokers'
 import type { Certificate } from '@jobport/conformance'
+import { readArguments } from './arguments.ts'
 import { CERTIFIED, FOLDER, type Certified } from './certified.ts'
 import { checkOut, versionIn, type Version } from './earlier.ts'
 
@@ -61,7 +61,7 @@ class Hand {
   }
 }
 
-const { values } = parseArgs({ options: { from: { type: 'string' } } })
+const { values } = readArguments('node scripts/upgrade.ts [--from <revision>]', { options: { from: { type: 'string' } } })
 const stored = JSON.parse(readFileSync(`${FOLDER}/rabbitmq.json`, 'utf8')) as Certificate
 using earlier = checkOut(values.from ?? stored.revision!)
 const present = versionIn(process.cwd(), 'this version')
