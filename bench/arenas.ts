@@ -3,6 +3,7 @@ import { createDriver as createMemory } from '@jobport/adapter-memory'
 import { createDriver as createNats } from '@jobport/adapter-nats'
 import { createDriver as createRabbitMQ } from '@jobport/adapter-rabbitmq'
 import { createPostgresBackend, type BackendFactory } from 'bullmq'
+import type { Driver } from '@jobport/core'
 import { Pool } from 'pg'
 import { amqplib } from './contenders/amqplib.ts'
 import { bullmq } from './contenders/bullmq.ts'
@@ -31,14 +32,14 @@ const LEDGER: ReadonlySet<string> = new Set([
 
 /** Who meets at a broker. The first is ours, the second the raw client at the same durability. */
 const CONTENDERS = {
-  memory: (url: string) => [jobport(() => createMemory(url), { without: ['shared'] }), viaFastq, viaPQueue],
-  redis: (url: string) => [
+  memory: ({ url }: Place) => [jobport(() => createMemory(url), { without: ['shared'] }), viaFastq, viaPQueue],
+  redis: ({ url }: Place) => [
     jobport(() => createBullMQ(url)),
     bullmq(() => ({ connection: { url, maxRetriesPerRequest: null } })),
     redisStreams(url),
   ],
-  postgres: (url: string) => [jobport(() => createBullMQ(url)), bullmq(() => onPostgres(url)), pgBoss(url)],
-  rabbitmq: (url: string) => {
+  postgres: ({ url }: Place) => [jobport(() => createBullMQ(url)), bullmq(() => onPostgres(url)), pgBoss(url)],
+  rabbitmq: ({ url }: Place) => {
     const given = (): Contender =>
       jobport(() => createRabbitMQ(url), { title: 'Jobport, given ids', given: true, workloads: LEDGER })
     return [
@@ -51,13 +52,14 @@ const CONTENDERS = {
       rascal(url),
     ]
   },
-  nats: (url: string) => [
+  nats: ({ url }: Place) => [
     jobport(() => createNats(url)),
     jetstream(url, 'fenced'),
     jetstream(url, 'acknowledged'),
     moleculer(url),
   ],
-} satisfies Record<string, (url: string) => readonly Contender[]>
+  module: async (place: Place) => [await strange(place)],
+} satisfies Record<string, (place: Place) => readonly Contender[] | Promise<readonly Contender[]>>
 
 /** So many of them take part in a quick run. */
 export const QUICK = 4
@@ -68,15 +70,21 @@ export const TITLES: Record<Kind, string> = {
   postgres: 'PostgreSQL (BullMQ)',
   rabbitmq: 'RabbitMQ',
   nats: 'NATS JetStream',
+  module: 'The adapter of --module',
 }
 
-export const KINDS = Object.keys(CONTENDERS) as Kind[]
+/** Those that the bench knows by itself. */
+export const KINDS = (Object.keys(CONTENDERS) as Kind[]).filter((kind) => kind !== 'module')
 
 /** Where a part of a run takes place. Without a URL: on a server of the bench's own. */
 export interface Arena {
   readonly kind: Kind
   readonly url?: string
+  /** Of the kind `module`: file URL of an adapter's module, which exports `createDriver(url)`. */
+  readonly module?: string
 }
+
+export type Place = Arena & { readonly url: string }
 
 const SCHEMES: Readonly<Record<string, Kind>> = {
   'redis:': 'redis',
@@ -96,8 +104,26 @@ export function arenaOf(text: string): Arena | undefined {
   return kind && { kind, url: text }
 }
 
-export function contendersAt(kind: Kind, url: string): readonly Contender[] {
-  return CONTENDERS[kind](url)
+export async function contendersAt(place: Place): Promise<readonly Contender[]> {
+  return CONTENDERS[place.kind](place)
+}
+
+/** Jobport on an adapter that it does not know: with what that declares, beside nobody. */
+async function strange(place: Place): Promise<Contender> {
+  const createDriver = await makerOf(place)
+  const driver = createDriver(place.url)
+  await driver.close()
+  const { delay, durable } = driver.features
+  return jobport(() => createDriver(place.url), {
+    without: [...(delay ? [] : (['delay'] as const)), ...(durable ? [] : (['shared'] as const))],
+  })
+}
+
+async function makerOf({ kind, module }: Place): Promise<(url: string) => Driver> {
+  if (kind !== 'module') return MAKERS[kind]
+  const { createDriver } = (await import(module!)) as { readonly createDriver?: (url: string) => Driver }
+  if (typeof createDriver !== 'function') throw new Error(`${module} exports no createDriver(url)`)
+  return createDriver
 }
 
 /** BullMQ's own schema, which ours shares. */
@@ -109,15 +135,18 @@ function onPostgres(url: string): { connection: unknown; factory: BackendFactory
   return { connection: pool, factory: createPostgresBackend as unknown as BackendFactory, end: () => pool.end() }
 }
 
+const MAKERS = {
+  memory: createMemory,
+  redis: createBullMQ,
+  postgres: createBullMQ,
+  rabbitmq: createRabbitMQ,
+  nats: createNats,
+} as const
+
 /** Which server it is. */
-export async function versionOf(kind: Kind, url: string): Promise<string> {
-  const driver = {
-    memory: createMemory,
-    redis: createBullMQ,
-    postgres: createBullMQ,
-    rabbitmq: createRabbitMQ,
-    nats: createNats,
-  }[kind](url)
+export async function versionOf(place: Place): Promise<string> {
+  const createDriver = await makerOf(place)
+  const driver = createDriver(place.url)
   try {
     return (await driver.connect({ down() {}, up() {}, error() {} })).server
   } finally {

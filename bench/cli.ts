@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { openBroker, type RunningBroker } from '@jobport/brokers'
 import { clientsBeside } from '@jobport/conformance'
 import { SingleBar } from 'cli-progress'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { arenaOf, contendersAt, KINDS, QUICK, TITLES, versionOf, type Arena, type Kind } from './arenas.ts'
 import { compare } from './compare.ts'
 import { writePage } from './page.ts'
@@ -17,11 +19,15 @@ import type { Workload } from './workload.ts'
 const FOLDER = new URL('./results/', import.meta.url)
 const LATEST = new URL('latest.json', FOLDER)
 
+/** What only a run that measures can be told. */
+const ELSE = ['broker', 'module', 'only', 'quick', 'resume']
+
 /** Between two lines of progress where there is no terminal, ms. */
 const QUIET = 10_000
 
 interface Options {
-  readonly broker: readonly Arena[]
+  readonly broker?: readonly string[]
+  readonly module?: string
   readonly only?: string
   readonly quick?: boolean
   readonly resume?: boolean
@@ -29,31 +35,58 @@ interface Options {
   readonly compare?: boolean
 }
 
-const ALL: readonly Arena[] = KINDS.map((kind) => ({ kind }))
-
 await new Command('bench')
   .description('Measures Jobport beside raw clients and peers, in turns, on brokers of its own or on yours.')
   .argument('[files...]', 'two result files, with --compare')
-  .option('-b, --broker <where...>', `${KINDS.join(', ')}, or the URL of a server that runs`, readArenas, ALL)
-  .option('-o, --only <pattern>', 'only workloads whose id matches')
+  .option('-b, --broker <where...>', `${KINDS.join(', ')}, or the URL of a server that runs (default: all of them)`)
+  .option('-m, --module <file>', "an adapter's module, which exports createDriver(url), measured at the URL of --broker")
+  .option('-o, --only <pattern>', 'only workloads whose id matches', readPattern)
   .option('-q, --quick', 'the table of the main workloads, in minutes')
   .option('-r, --resume', 'keeps what results/latest.json has of other brokers, as after a run that was broken off')
-  .option('-p, --page', 'writes docs/performance.md from results/latest.json, and measures nothing')
-  .option('-c, --compare', 'shows what changed between two result files, and measures nothing')
+  .addOption(
+    new Option('-p, --page', 'writes docs/performance.md from results/latest.json, and measures nothing').conflicts(ELSE),
+  )
+  .addOption(
+    new Option('-c, --compare', 'shows what changed between two result files, and measures nothing').conflicts([...ELSE, 'page']),
+  )
   .action(async (files: readonly string[], options: Options) => {
+    if (files.length !== (options.compare ? 2 : 0))
+      throw new Error(options.compare ? '--compare takes two result files' : `only --compare takes files: ${files.join(' ')}`)
     if (options.compare) console.log(compare(await load(files[0]!), await load(files[1]!)))
     else if (options.page) await writePage(await load(LATEST))
-    else await measure(options)
+    else await measure(arenasOf(options), options)
   })
   .parseAsync()
+  .catch((error: Error) => {
+    console.error(`error: ${error.message}`)
+    process.exitCode = 1
+  })
 
-function readArenas(text: string, before: readonly Arena[]): readonly Arena[] {
-  const arena = arenaOf(text)
-  if (!arena) throw new InvalidArgumentError('It is neither the name of a broker nor the URL of one.')
-  return before === ALL ? [arena] : [...before, arena]
+function readPattern(text: string): string {
+  try {
+    return new RegExp(text).source
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
 }
 
-async function measure({ broker: arenas, only, quick = false, resume = false }: Options): Promise<void> {
+function arenasOf({ broker: places, module }: Options): readonly Arena[] {
+  if (module !== undefined) {
+    const [url] = places ?? []
+    if (url === undefined || places!.length > 1)
+      throw new Error('--module needs one --broker, with the URL that its createDriver takes')
+    return [{ kind: 'module', url, module: pathToFileURL(resolve(module)).href }]
+  }
+  return places?.map(arenaFor) ?? KINDS.map((kind) => ({ kind }))
+}
+
+function arenaFor(text: string): Arena {
+  const arena = arenaOf(text)
+  if (arena) return arena
+  throw new Error(`--broker '${text}' is none of ${KINDS.join(', ')}, nor a URL of one; another adapter: with --module`)
+}
+
+async function measure(arenas: readonly Arena[], { only, quick = false, resume = false }: Options): Promise<void> {
   const kinds = arenas.map(({ kind }) => kind)
   const earlier = resume ? await load(LATEST) : undefined
   const start = performance.now() - (earlier?.ms ?? 0)
@@ -61,6 +94,9 @@ async function measure({ broker: arenas, only, quick = false, resume = false }: 
   const now = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
   const revision = [...new Set([...(earlier?.revision.split(', ') ?? []), now])].join(', ')
   const chosen = workloadsOf({ only, quick })
+  if (chosen.length === 0) throw new Error(`--only '${only}' matches none of ${idsOf(workloadsOf({ only: '', quick }))}`)
+  const bouts = await Promise.all(arenas.map((arena) => boutsOf(arena, chosen, quick)))
+  if (Math.max(...bouts) === 0) throw new Error(`nobody at ${kinds.join(', ')} can take part in ${idsOf(chosen)}`)
   const versions: Record<string, string> = {
     ...earlier?.versions,
     node: process.versions.node,
@@ -74,16 +110,16 @@ async function measure({ broker: arenas, only, quick = false, resume = false }: 
     notTTYSchedule: QUIET,
   })
   bar.start(
-    kinds.reduce((sum, kind) => sum + boutsOf(kind, chosen, quick), 0),
+    bouts.reduce((sum, count) => sum + count, 0),
     0,
     { title: '' },
   )
-  for (const { kind, url: given } of arenas) {
-    await using server = given === undefined ? await serve(kind) : undefined
-    const url = given ?? server?.url ?? 'memory://bench'
-    versions[kind] = await versionOf(kind, url)
+  for (const arena of arenas) {
+    await using server = arena.url === undefined ? await serve(arena.kind) : undefined
+    const place = { ...arena, url: arena.url ?? server?.url ?? 'memory://bench' }
+    versions[arena.kind] = await versionOf(place)
     const onBout = (title: string): void => bar.increment({ title })
-    rows.push(...(await measurePart({ kind, url, only, quick }, onBout)))
+    rows.push(...(await measurePart({ place, only, quick }, onBout)))
     await save(resultsOf(rows, versions, { revision, quick, start }))
   }
   bar.stop()
@@ -120,17 +156,24 @@ async function save(results: Results): Promise<void> {
 }
 
 async function serve(kind: Kind): Promise<RunningBroker | undefined> {
-  if (kind === 'memory') return undefined
+  if (kind === 'memory' || kind === 'module') return undefined
   const settings = kind === 'nats' ? { 'jetstream.max_file_store': '8GB' } : {}
   return openBroker(kind, { own: true, settings })
 }
 
-function boutsOf(kind: Kind, chosen: readonly Workload[], quick: boolean): number {
-  const contenders = contendersAt(kind, 'x://127.0.0.1:1').slice(0, quick ? QUICK : undefined)
-  const lineUps = chosen.map((each) => lineUpOf(each, contenders, { kind, quick }))
+async function boutsOf(arena: Arena, chosen: readonly Workload[], quick: boolean): Promise<number> {
+  const contenders = (await contendersAt({ url: 'x://127.0.0.1:1', ...arena })).slice(0, quick ? QUICK : undefined)
+  const lineUps = chosen.map((each) => lineUpOf(each, contenders, { kind: arena.kind, quick }))
   return lineUps.flatMap((lineUp) => [...lineUp.values()]).reduce((sum, bouts) => sum + bouts, 0)
 }
 
+function idsOf(some: readonly Workload[]): string {
+  return some.map(({ id }) => id).join(', ')
+}
+
 async function load(file: string | URL): Promise<Results> {
-  return JSON.parse(await readFile(file, 'utf8')) as Results
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new Error(`no results can be read: ${error.message}`)
+  })
+  return JSON.parse(text) as Results
 }

@@ -1,20 +1,19 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import type { Kind } from './arenas.ts'
+import type { Place } from './arenas.ts'
 import type { Crowd } from './workload.ts'
 
-export interface Place {
-  readonly kind: Kind
-  readonly url: string
+export interface Stand {
+  readonly place: Place
   /** The contender's title. */
   readonly contender: string
   readonly queue: string
 }
 
 /** So many worker processes, connected; they begin when their end is asked for. */
-export async function crowdOf(count: number, { kind, url, contender, queue }: Place): Promise<Crowd> {
+export async function crowdOf(count: number, stand: Stand): Promise<Crowd> {
   const program = new URL('./worker-process.ts', import.meta.url)
-  const children = Array.from({ length: count }, () => fork(program, [kind, url, contender, queue]))
+  const children = Array.from({ length: count }, () => fork(program, [JSON.stringify(stand)]))
   await Promise.all(children.map((child) => once(child, 'message')))
   return {
     async ended(jobs) {

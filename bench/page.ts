@@ -54,6 +54,7 @@ npm run bench -- --quick                                # the main workloads, mi
 npm run bench                                           # all of it, about an hour on 2 cores
 npm run bench -- --broker rabbitmq --only work          # part of it
 npm run bench -- --broker redis://127.0.0.1:6379        # on a server that runs
+npm run bench -- --module dist/index.js --broker <url>  # an adapter of yours
 npm run bench -- --compare earlier.json later.json      # what changed beyond the noise
 \`\`\`
 `,

@@ -5,6 +5,6 @@ import { run } from './runner.ts'
 process.once('disconnect', () => process.exit())
 process.once('message', (part: Part) => void answer(part))
 
-async function answer({ kind, url, only, quick }: Part): Promise<void> {
-  process.send!(await run({ kind, url, workloads: workloadsOf({ only, quick }), quick, onBout: (title) => process.send!(title) }))
+async function answer({ place, only, quick }: Part): Promise<void> {
+  process.send!(await run({ place, workloads: workloadsOf({ only, quick }), quick, onBout: (title) => process.send!(title) }))
 }

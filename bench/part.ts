@@ -1,13 +1,12 @@
 import { fork } from 'node:child_process'
 import { workloads } from './workloads/index.ts'
-import type { Kind } from './arenas.ts'
+import type { Place } from './arenas.ts'
 import type { Row } from './results.ts'
 import type { Workload } from './workload.ts'
 
 /** What of a run one broker serves. */
 export interface Part {
-  readonly kind: Kind
-  readonly url: string
+  readonly place: Place
   /** A pattern of workload ids. Default: all. */
   readonly only: string | undefined
   readonly quick: boolean
@@ -23,7 +22,7 @@ export async function measurePart(part: Part, onBout: (title: string) => void): 
   const child = fork(new URL('./part-process.ts', import.meta.url))
   const { promise, resolve, reject } = Promise.withResolvers<Row[]>()
   child.on('message', (told: string | Row[]) => (typeof told === 'string' ? onBout(told) : resolve(told)))
-  child.once('exit', (code, signal) => reject(new Error(`the part of ${part.kind} ended with ${code ?? signal}`)))
+  child.once('exit', (code, signal) => reject(new Error(`the part of ${part.place.kind} ended with ${code ?? signal}`)))
   child.send(part)
   try {
     return await promise

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { median } from 'simple-statistics'
 import { memoryAt, processorTimeAt } from '@jobport/brokers'
-import { contendersAt, QUICK, type Kind } from './arenas.ts'
+import { contendersAt, QUICK, type Kind, type Place } from './arenas.ts'
 import { crowdOf } from './crowd.ts'
 import { targets } from './targets.ts'
 import type { Bout, Contender } from './contender.ts'
@@ -10,8 +10,7 @@ import type { Row } from './results.ts'
 import type { Measures, Workload } from './workload.ts'
 
 export interface Plan {
-  readonly kind: Kind
-  readonly url: string
+  readonly place: Place
   readonly workloads: readonly Workload[]
   readonly quick: boolean
   /** Told before each bout, and how many bouts there are. */
@@ -38,7 +37,7 @@ const LONGEST_REST = 60_000
 
 /** All contenders of one broker under all workloads, taking turns: A B, then B A. */
 export async function run(plan: Plan): Promise<Row[]> {
-  const contenders = contendersAt(plan.kind, plan.url).slice(0, plan.quick ? QUICK : undefined)
+  const contenders = (await contendersAt(plan.place)).slice(0, plan.quick ? QUICK : undefined)
   const capacities = new Map<Contender, number>()
   const rows: Row[] = []
   for (const workload of plan.workloads) {
@@ -48,7 +47,7 @@ export async function run(plan: Plan): Promise<Row[]> {
       const taken = samples.get(contender)
       if (taken && taken.length > 0 && workload.id === 'work-100')
         capacities.set(contender, median(taken.map(({ rate }) => rate!)))
-      const row = { broker: plan.kind, workload: workload.id, contender: contender.title, unit: workload.unit }
+      const row = { broker: plan.place.kind, workload: workload.id, contender: contender.title, unit: workload.unit }
       rows.push(taken ? { ...row, samples: taken } : row)
     }
   }
@@ -62,7 +61,7 @@ async function meet(
   contenders: readonly Contender[],
   capacities: ReadonlyMap<Contender, number>,
 ): Promise<Map<Contender, Measures[]>> {
-  const lineUp = lineUpOf(workload, contenders, plan)
+  const lineUp = lineUpOf(workload, contenders, { kind: plan.place.kind, quick: plan.quick })
   const able = [...lineUp.keys()]
   const rounds = Math.max(...lineUp.values())
   const samples = new Map(able.map((contender) => [contender, [] as Measures[]]))
@@ -83,7 +82,7 @@ async function meet(
   for (let round = 0; round < rounds; round++)
     for (const contender of round % 2 === 0 ? able : able.toReversed()) {
       if (round >= lineUp.get(contender)!) continue
-      plan.onBout(`${plan.kind} · ${workload.title} · ${contender.title}`)
+      plan.onBout(`${plan.place.kind} · ${workload.title} · ${contender.title}`)
       if (leftOut.has(contender)) continue
       const measures = await take(contender, { capacity: capacities.get(contender) ?? Infinity })
       if (measures) samples.get(contender)!.push(measures)
@@ -95,7 +94,7 @@ async function meet(
 export function lineUpOf(
   { id, needs, pair, rounds }: Workload,
   contenders: readonly Contender[],
-  { kind, quick }: Pick<Plan, 'kind' | 'quick'>,
+  { kind, quick }: { readonly kind: Kind; readonly quick: boolean },
 ): Map<Contender, number> {
   const able = contenders.filter(
     ({ abilities, workloads }) => needs.every((need) => abilities.has(need)) && (workloads?.has(id) ?? true),
@@ -119,7 +118,7 @@ async function bout(
   { part = 1, capacity = Infinity, deadline }: { part?: number; capacity?: number; deadline: number },
 ): Promise<Measures> {
   const jobs = Math.ceil((plan.quick ? workload.jobs.quick! : workload.jobs.full) * part)
-  const late = new Error(`${plan.kind}, ${workload.id}, ${contender.title}: not done after ${deadline / 60_000} minutes`)
+  const late = new Error(`${plan.place.kind}, ${workload.id}, ${contender.title}: not done after ${deadline / 60_000} minutes`)
   const queue = `bench-${randomBytes(5).toString('hex')}`
   const held = await contender.open(queue)
   let timer: NodeJS.Timeout | undefined
@@ -134,20 +133,26 @@ async function bout(
 }
 
 async function play(
-  { kind, url }: Plan,
+  { place }: Plan,
   workload: Workload,
   contender: Contender,
   { queue, held, jobs, capacity }: { queue: string; held: Bout; jobs: number; capacity: number },
 ): Promise<Measures> {
-  const { hostname, port: text } = new URL(url)
-  const port = hostname === '127.0.0.1' ? Number(text) : 0
+  const port = portHere(place.url)
   await held.prepare?.()
   return workload.run(held, jobs, {
     capacity,
     brokerMemory: () => (port === 0 ? undefined : memoryAt(port)),
     rest: () => atRest(() => (port === 0 ? 0 : (processorTimeAt(port) ?? 0))),
-    processes: (count) => crowdOf(count, { kind, url, contender: contender.title, queue }),
+    processes: (count) => crowdOf(count, { place, contender: contender.title, queue }),
   })
+}
+
+/** 0: it is no server of this machine. */
+function portHere(url: string): number {
+  if (!URL.canParse(url)) return 0
+  const { hostname, port } = new URL(url)
+  return hostname === '127.0.0.1' ? Number(port) : 0
 }
 
 /** `worked`: ms so far. */

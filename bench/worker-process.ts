@@ -1,13 +1,13 @@
-import { contendersAt, type Kind } from './arenas.ts'
+import { contendersAt } from './arenas.ts'
+import type { Stand } from './crowd.ts'
 
-// node worker-process.ts <kind> <url> <contender> <queue>: opens the queue, waits for 'go', works, and tells how much it has done.
+// node worker-process.ts <stand as JSON>: opens the queue, waits for 'go', works, and tells how much it has done.
 
 const TELL = 20
 
-const [kind, url, title, queue] = process.argv.slice(2) as [Kind, string, string, string]
-const bout = await contendersAt(kind, url)
-  .find((contender) => contender.title === title)!
-  .open(queue)
+const { place, contender, queue } = JSON.parse(process.argv[2]!) as Stand
+const contenders = await contendersAt(place)
+const bout = await contenders.find(({ title }) => title === contender)!.open(queue)
 let done = 0
 let told = 0
 setInterval(() => {
