@@ -20,7 +20,8 @@ const { values } = readArguments(USAGE, {
     'no-saboteurs': { type: 'boolean', default: false },
   },
 })
-const chosen = selected('--only', values.only, CERTIFIED, ({ stem }) => stem)
+const { only: parts } = values
+const chosen = selected('--only', parts, CERTIFIED, ({ stem }) => stem)
 const seeds = wholeNumber('--torture', values.torture, 0)
 
 const failures: string[] = []
@@ -28,7 +29,7 @@ for (const broker of chosen) {
   if (broker.own && seeds > 0) await attempt(`torture of ${broker.title}`, () => torture(broker))
   if (!values['no-certificates']) await attempt(`certificate of ${broker.title}`, () => certify(broker))
 }
-if (values.only === undefined) await attempt('an earlier version beside this one', () => run('scripts/upgrade.ts'))
+if (!parts) await attempt('an earlier version beside this one', () => run('scripts/upgrade.ts'))
 if (!values['no-saboteurs']) await attempt('saboteurs', () => run('packages/conformance/dist/cli.js', '--saboteurs'))
 await attempt('documents', () => run('scripts/features.ts'))
 if (failures.length > 0) console.error(`Failed: ${failures.join(', ')}`)

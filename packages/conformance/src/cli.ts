@@ -6,6 +6,7 @@ import Mocha from 'mocha'
 import { JobportError } from '@jobport/core'
 import { adapterFor, breakingOf, harnessOf, visit } from './adapter.ts'
 import { certificateOf } from './certificate.ts'
+import { checkValues } from './arguments.ts'
 import { certify } from './certify.ts'
 import { chapters } from './chapters/index.ts'
 import { markdownOf } from './markdown.ts'
@@ -51,6 +52,7 @@ await new Command('jobport-certify')
     if (options.saboteurs) return trySuite()
     return broker === undefined ? command.error("error: missing required argument 'broker'") : main(broker, options)
   })
+  .hook('preAction', (command) => checkValues(command, { whole: { seed: 0 }, positive: ['patience'], patterns: ['grep'] }))
   .parseAsync()
   .catch((error: unknown) => {
     console.error(error instanceof JobportError ? error.message : error)
@@ -127,5 +129,11 @@ function runnerOf(mocha: Mocha): Runner {
 
 function matching(pattern: RegExp): ReadonlySet<string> {
   const cases = chapters.flatMap((chapter) => chapter.cases)
-  return new Set(cases.filter(({ id, title }) => pattern.test(`${id} ${title}`)).map(({ id }) => id))
+  const ids = cases.filter(({ id, title }) => pattern.test(`${id} ${title}`)).map(({ id }) => id)
+  if (ids.length === 0)
+    throw new JobportError(
+      'INVALID_ARGUMENT',
+      `--grep ${pattern} matches no case; chapters: ${[...new Set(cases.map(({ id }) => id.split('-')[0]))].join(', ')}`,
+    )
+  return new Set(ids)
 }

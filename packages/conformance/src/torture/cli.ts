@@ -5,6 +5,7 @@ import { JobportError } from '@jobport/core'
 import { adapterFor, breakingOf, harnessOf, visit, type Adapter } from '../adapter.ts'
 import { summaryOf, tableOf, type Round } from './rounds.ts'
 import { torture } from './torture.ts'
+import { checkValues } from '../arguments.ts'
 import type { Breakable } from '../breakable.ts'
 
 interface Options {
@@ -29,6 +30,7 @@ await new Command('jobport-torture')
     "the adapter's module, which exports createDriver(url); default: the one that Jobport has for the URL",
   )
   .action(main)
+  .hook('preAction', (command) => checkValues(command, { whole: { seed: 0, seeds: 1 }, positive: ['minutes'] }))
   .parseAsync()
   .catch((error: unknown) => {
     console.error(error instanceof JobportError ? error.message : error)
