@@ -14,6 +14,7 @@ const steps: [title: string, command: string][] = [
   ['budgets', 'node scripts/budgets.ts'],
   ['unused files, exports and dependencies', 'knip'],
   ['packages', 'node scripts/packaging.ts'],
+  ['mistakes on command lines', 'node scripts/command-lines.ts'],
   ['scaffolding of an adapter', 'node scripts/scaffold.ts'],
   ['features and proofs in the documents', 'node scripts/features.ts --check'],
   ['stored certificates', 'node scripts/certificates.ts'],
