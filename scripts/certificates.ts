@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { createDriver } from '@jobport/core'
 import { clientsBeside, LEVELS, versionBeside, type Certificate } from '@jobport/conformance'
 import schema from '@jobport/conformance/certificate.schema.json' with { type: 'json' }
 import { readArguments } from './arguments.ts'
 import { CERTIFIED, certificateAt, FOLDER, type Certified } from './certified.ts'
+import { declared } from './declared.ts'
 
 // Fails when a stored certificate no longer tells of this code: other cases, features or clients, or not what it must show.
 
@@ -32,9 +32,8 @@ async function examine(broker: Certified): Promise<string[]> {
   return [...(await outdated(broker, certificate)), ...unproven(broker, certificate)].map((what) => `${file}: ${what}`)
 }
 
-async function outdated({ url }: Certified, { cases, features, versions }: Certificate): Promise<string[]> {
-  const driver = await createDriver(url)
-  await driver.close()
+async function outdated(broker: Certified, { cases, features, versions }: Certificate): Promise<string[]> {
+  const driver = await declared(broker)
   const module = import.meta.resolve(`@jobport/adapter-${driver.name}`)
   const current: Record<string, string> = {
     core: versionBeside(import.meta.resolve('@jobport/core')),

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { markdownTable, type Certificate, type Status } from '@jobport/conformance'
-import { createDriver, type Features } from '@jobport/core'
+import type { Features } from '@jobport/core'
 import { readArguments } from './arguments.ts'
 import { CERTIFIED, certificateAt, FOLDER } from './certified.ts'
+import { declared } from './declared.ts'
 
 // Writes what each broker offers into the README, and what was shown of it into the guarantees: from what the adapters
 // declare, and from the stored certificates. With --check it writes nothing and fails if something is not what it would write.
@@ -46,9 +47,8 @@ async function write(file: string, name: string, content: string): Promise<void>
 }
 
 async function features(): Promise<string> {
-  const drivers = await Promise.all(CERTIFIED.map(({ url }) => createDriver(url)))
+  const drivers = await Promise.all(CERTIFIED.map(declared))
   const all = drivers.map(({ features }) => features)
-  await Promise.all(drivers.map((driver) => driver.close()))
   const lines = [['', ...CERTIFIED.map(({ title }) => title)]]
   for (const key of Object.keys(ROWS) as (keyof Features)[]) lines.push(...rowsOf(key, all))
   lines.push(['certificate', ...CERTIFIED.map(({ stem }) => verdict(stem))])
