@@ -16,7 +16,7 @@ const NO = 'not supported'
 const ROWS: Rows = {
   delay: [
     ['delayed jobs', (delay) => (delay ? `up to ${duration(delay.max)}, at most ${exactly(delay.granularity)} late` : NO)],
-    ['delayed jobs start in order of due time', (delay) => (delay ? `if due ${exactly(delay.resolution)} apart` : NO)],
+    ['delayed jobs start in order if due', (delay) => (delay ? `at least ${exactly(delay.resolution)} apart` : NO)],
   ],
   dedup: [['deduplication window', (dedup) => (dedup ? `up to ${duration(dedup.maxTtl)}` : NO)]],
   priority: [['priorities', mark]],
