@@ -1,4 +1,8 @@
-import type { Command } from 'commander'
+/** What is needed of a program's command line, once it was read. */
+interface CommandLine {
+  opts(): Readonly<Record<string, unknown>>
+  error(message: string): never
+}
 
 export interface Expected {
   /** Options that take whole numbers, with the least of each. */
@@ -9,8 +13,8 @@ export interface Expected {
 }
 
 /** Ends the program, with a line that names the option, if a value is not what it takes. */
-export function checkValues(command: Command, { whole, positive, patterns = [] }: Expected): void {
-  const values = command.opts<Readonly<Record<string, string | undefined>>>()
+export function checkValues(command: CommandLine, { whole, positive, patterns = [] }: Expected): void {
+  const values = command.opts() as Readonly<Record<string, string | undefined>>
   const refuse = (name: string, what: string): never => command.error(`error: --${name} takes ${what}, not '${values[name]}'`)
   for (const [name, least] of Object.entries(whole)) {
     const number = numberOf(values[name])
@@ -31,8 +35,7 @@ function numberOf(text: string | undefined): number | undefined {
 
 function isPattern(text: string): boolean {
   try {
-    new RegExp(text)
-    return true
+    return new RegExp(text) instanceof RegExp
   } catch {
     return false
   }
