@@ -10,7 +10,7 @@ import { ScriptedDriver } from './scripted-driver.ts'
 
 /** Nothing but what is installed where a program runs; ends one that does not end by itself. */
 const run = (file: string, args: readonly string[], { cwd }: { readonly cwd: string }): Promise<{ stdout: string }> =>
-  promisify(execFile)(file, args, { cwd, timeout: 20_000, env: { ...process.env, NODE_PATH: '' } })
+  promisify(execFile)(file, args, { cwd, timeout: 50_000, env: { ...process.env, NODE_PATH: '' } })
 
 /** A folder in which core is installed, with what it depends on and nothing else. */
 async function installedAlone(): Promise<string> {
@@ -45,7 +45,10 @@ async function install(folder: string, adapter: string, module: string): Promise
   return place
 }
 
-describe('configuration', () => {
+describe('configuration', function () {
+  // programs are started, also on a busy machine
+  this.timeout(60_000)
+
   const refused = async (work: Promise<unknown>, code: string, text: string | RegExp): Promise<void> => {
     const error = await work.then(
       () => undefined,
