@@ -61,7 +61,7 @@ const CONTENDERS = {
   module: async (place: Place) => [await strange(place)],
 } satisfies Record<string, (place: Place) => readonly Contender[] | Promise<readonly Contender[]>>
 
-/** So many of them take part in a quick run. */
+/** How many of them take part in a quick run. */
 export const QUICK = 4
 
 export const TITLES: Record<Kind, string> = {

@@ -51,7 +51,7 @@ export interface Bout {
 export interface Contender {
   readonly title: string
   readonly abilities: ReadonlySet<Ability>
-  /** Somebody else's way to the same end: whoever hangs is not waited for, and has fewer bouts. */
+  /** Another library. A peer that hangs is not waited for, and peers have fewer bouts. */
   readonly isPeer?: true
   /** Ids of the workloads that it takes part in; of others it has no row. Absent: in all that it is able to. */
   readonly workloads?: ReadonlySet<string>

@@ -10,7 +10,7 @@ export interface Stand {
   readonly queue: string
 }
 
-/** So many worker processes, connected; they begin when their end is asked for. */
+/** Starts `count` worker processes. They are connected, and begin to work when `ended` is called. */
 export async function crowdOf(count: number, stand: Stand): Promise<Crowd> {
   const program = new URL('./worker-process.ts', import.meta.url)
   const children = Array.from({ length: count }, () => fork(program, [JSON.stringify(stand)]))

@@ -14,7 +14,7 @@ export interface Workload {
   readonly jobs: { readonly quick?: number; readonly full: number }
   /** Bouts of each contender in a full run. Default: 9 of those whom a target judges, 3 of others. */
   readonly rounds?: number
-  /** No bout goes before those that count: whoever works has just been started. */
+  /** No bout is run to warm up: the workers have just been started. */
   readonly cold?: boolean
   /** Only ours and the raw client take part: what is compared is how each grows. */
   readonly pair?: boolean
@@ -34,7 +34,7 @@ export interface Circumstances {
 
 /** Worker processes of one contender on one queue. */
 export interface Crowd {
-  /** Resolves once all of them together have acknowledged so many jobs; answers how long after the first of them, ms. */
+  /** Resolves once all of them together have acknowledged `jobs` jobs, with the ms since they began. */
   ended(jobs: number): Promise<number>
   kill(): Promise<void>
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 
-/** Runs a command line, then prints one line about it, and its output if it failed. Answers whether it went well. */
+/** Runs a command line, then prints one line about it, and its output if it failed. Resolves with `true` if it succeeded. */
 export async function step(title: string, command: string): Promise<boolean> {
   const start = performance.now()
   const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'pipe'] })

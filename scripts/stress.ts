@@ -5,7 +5,7 @@ import { openBroker } from '@jobport/brokers'
 import { readArguments, selected, wholeNumber } from './arguments.ts'
 import { CERTIFIED, type Certified } from './certified.ts'
 
-// node scripts/stress.ts [--count 10] [--only redis,nats]: the whole suite so many times at once on one broker of each kind, but
+// node scripts/stress.ts [--count 10] [--only redis,nats]: the whole suite that many times at once on one broker of each kind, but
 // for what breaks a broker or has a hundred thousand jobs. Deadlines are five times as long: many processes share this machine.
 
 const PATIENCE = '5'

@@ -47,7 +47,7 @@ class Hand {
     return this.reports.filter((report) => report.type === type)
   }
 
-  /** Answers whether it was added. */
+  /** Resolves with `true` if it was added. */
   async add(name: string, data: unknown, options: object): Promise<boolean> {
     const before = this.of('added').length
     this.#process.send({ name, data, options })
