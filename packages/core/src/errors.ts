@@ -93,9 +93,9 @@ export class RetryError extends Error {
   }
 }
 
-/** Takes user names and passwords out of URLs, wherever they stand in `text`; rather too much than too little. */
+/** Takes user names, passwords and tokens out of URLs, wherever they stand in `text`; rather too much than too little. */
 export function redact(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)\S*@/gi, '$1***@')
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)\S*@/gi, '$1***@').replace(/([?&](?:pass|password|token)=)[^&\s]+/gi, '$1***')
 }
 
 /** Native errors can hold credentials in the text and, as ioredis does with AUTH, in the command they quote. */

@@ -11,6 +11,7 @@ describe('errors', () => {
     expect(redact('redis://u:p/canary@host, redis://u:can#ary?@host')).not.to.match(/canary|can#ary/)
     expect(redact('nats://u:canary@a:4222,u2:canary2@b:4222 failed')).to.equal('nats://***@b:4222 failed')
     expect(redact('nats://a:4222,u2:canary2@b:4222,nats://canary@c')).not.to.include('canary')
+    expect(redact('postgres://h/d?user=u&password=canary&a=1, nats://h?token=canary')).not.to.include('canary')
     expect(redact('see https://host/path and mail a@b')).to.equal('see https://host/path and mail a@b')
   })
 
