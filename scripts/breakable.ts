@@ -28,10 +28,15 @@ export async function openBroker(url: string, { disk }: { readonly disk?: number
   return open(name, disk === undefined ? { own: true, settings: SETTINGS[name] ?? {} } : { disk })
 }
 
+/** Whether a broker of that kind can be opened here. */
+export function serves(url: string): boolean {
+  return NAMES[schemeOf(url)] !== undefined
+}
+
 /** How to put a record into a queue of that broker that no adapter can read. Absent: nobody can. */
 export function corruptOf(url: string): ((queue: string) => Promise<void>) | undefined {
   const { protocol, host } = new URL(url)
-  const name = NAMES[protocol.slice(0, -1)]
+  const name = NAMES[schemeOf(url)]
   const corrupt = name && CORRUPT[name]
   return corrupt && ((queue) => corrupt(`${protocol}//${host}`, queue))
 }
@@ -42,8 +47,11 @@ export function memoryOf(url: string): number | undefined {
 }
 
 function nameOf(url: string): BrokerName {
-  const scheme = new URL(url).protocol.slice(0, -1)
-  const name = NAMES[scheme]
-  if (!name) throw new Error(`no broker of ours serves ${scheme}: URLs`)
+  const name = NAMES[schemeOf(url)]
+  if (!name) throw new Error(`no broker of ours serves ${schemeOf(url)}: URLs`)
   return name
+}
+
+function schemeOf(url: string): string {
+  return new URL(url).protocol.slice(0, -1)
 }

@@ -45,12 +45,22 @@ async function main(): Promise<void> {
   const flags = [...(values.grep === undefined ? [] : ['--grep', values.grep]), ...(process.env['CI'] ? ['--forbid-only'] : [])]
 
   await withBrokers(new Set(chosen.flatMap(({ brokers }) => brokers)), async (urls) => {
-    const env = { ...process.env, ...urls, ADAPTERS: adapters.join() }
+    const patience = await patienceOf(process.env['JOBPORT_PATIENCE'])
+    const env = { ...process.env, ...urls, ADAPTERS: adapters.join(), JOBPORT_PATIENCE: patience }
     for (let round = 1; round <= repeat && !interrupted.signal.aborted; round++) {
       if (repeat > 1) console.log(`Round ${round} of ${repeat}`)
       for (const counts of await runLanes(chosen, flags, env)) add(counts)
     }
   })
+}
+
+/** By what the deadlines of the conformance suite are multiplied: told, or measured. */
+async function patienceOf(told: string | undefined): Promise<string> {
+  if (told !== undefined) return told
+  const { measuredPatience } = await import('@jobport/conformance')
+  const patience = await measuredPatience()
+  if (patience > 1) console.log(`This machine is busy: deadlines are ${patience} times as long`)
+  return String(patience)
 }
 
 /** Starts each broker once for the whole run. One that cannot be had fails the run: nothing is skipped. */

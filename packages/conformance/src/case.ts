@@ -12,6 +12,10 @@ export interface Case {
   readonly needs?: keyof Features
   /** Kills or starts processes, so it needs a broker that they can reach. */
   readonly processes?: true
+  /** Cuts, slows or watches connections, so it needs a broker that is reached over a socket. */
+  readonly wire?: true
+  /** Holds where the broker lives in the program's own process, and nowhere else. */
+  readonly embedded?: true
   /** Breaks its broker, so it gets one of the suite's own. */
   readonly breaks?: true
   /** Fills its broker, which can be told to be full, or the small disk of one that has it to itself. */

@@ -27,6 +27,8 @@ export interface Certificate {
   readonly features: Features
   /** How late delayed jobs started; negative would be early. */
   readonly lateness?: Quantiles
+  /** By how much of its due time a delayed job was overtaken by one that was due later; 0 by none. */
+  readonly disorder?: Quantiles
   /** How long after the loss of its worker a job ran again. */
   readonly redelivery?: Quantiles
   /** What jobport-torture showed of this broker, if that was given to the run. */
@@ -75,6 +77,7 @@ export function certificateOf(
   const level = levelOf(cases, torture)
   const revision = revisionOf()
   const lateness = quantilesOf(results.timings.lateness)
+  const disorder = quantilesOf(results.timings.disorder)
   const redelivery = quantilesOf(results.timings.redelivery)
   return {
     adapter,
@@ -88,6 +91,7 @@ export function certificateOf(
     versions: { core: versionBeside(import.meta.resolve('@jobport/core')), ...versions, node: process.versions.node },
     features,
     ...(lateness && { lateness }),
+    ...(disorder && { disorder }),
     ...(redelivery && { redelivery }),
     ...(torture && { torture }),
     ms: cases.reduce((sum, { ms }) => sum + ms, 0),

@@ -2,7 +2,7 @@ import { assertions } from './assert.ts'
 import { refuses, type Case, type Chapter } from './case.ts'
 import { chapters as all } from './chapters/index.ts'
 import { Context, type Ledger } from './context.ts'
-import { patiently } from './wait.ts'
+import { inTime, patiently } from './wait.ts'
 import { movedTo, Workbench } from './workbench.ts'
 import { metaCases } from './chapters/meta.ts'
 import { failureOf, Results, type Result } from './results.ts'
@@ -29,10 +29,13 @@ const CASE_TIMEOUT = 120_000
 /** Likewise where there is much of everything. */
 const SCALE_TIMEOUT = 3_600_000
 
+/** What the runner grants beyond that, ms: a case that hangs is tidied up too. */
+const TIDYING = 90_000
+
 /** Registers the whole suite for one adapter with the test runner. The results fill up as it runs. */
 export function certify(harness: Harness, options: CertifyOptions = {}): Results {
   const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only, slow = false, chapters = all } = options
-  const ledger: Ledger = { queues: new Set(), timings: { lateness: [], redelivery: [] }, opened: 0, closed: 0 }
+  const ledger: Ledger = { queues: new Set(), timings: { lateness: [], disorder: [], redelivery: [] }, opened: 0, closed: 0 }
   const results = new Results(seed, ledger.timings)
   const bench = harness.openBroker && new Workbench((disk) => harness.openBroker!(disk === undefined ? {} : { disk }))
   const chosen = (list: readonly Case[]): readonly Case[] =>
@@ -50,11 +53,11 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     runner.describe(`${harness.name}: ${chapter.number} ${chapter.title}`, () => {
       for (const each of cases) {
         runner.it(`${each.id} ${each.title}`, async function () {
-          this.timeout?.(patiently(chapter.number === SCALE ? SCALE_TIMEOUT : CASE_TIMEOUT))
+          this.timeout?.(patiently(limitOf(chapter.number) + TIDYING))
           await runCase(chapter, each)
         })
       }
-      if (bench && cases.some(({ breaks }) => breaks)) runner.after(() => bench.close())
+      if (bench && cases.some(({ breaks }) => breaks)) runner.after(() => inTime(TIDYING, 'closing what was broken', bench.close()))
     })
   }
 
@@ -74,7 +77,7 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     const broken = each.breaks && harness.remote ? await bench?.broker(each.fills === 'disk') : undefined
     const ctx = new Context(broken ? movedTo(broken, harness) : harness, seeded(seed ^ hash(id)), ledger, id, broken)
     try {
-      const end = await perform(each, ctx)
+      const end = await inTime(limitOf(chapter), id, perform(each, ctx))
       const { duplicates } = ctx
       await ctx.close()
       record({ ...end, ...(chapter === FAULTS && end.status === 'passed' && { duplicates }) })
@@ -89,20 +92,27 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
   }
 }
 
+function limitOf(chapter: number): number {
+  return chapter === SCALE ? SCALE_TIMEOUT : CASE_TIMEOUT
+}
+
 /** Runs the case, or what stands for it where its feature is not declared. */
-async function perform({ needs, processes, breaks, fills, run }: Case, ctx: Context): Promise<Pick<Result, 'status' | 'reason'>> {
+async function perform({ needs, processes, wire, embedded, breaks, fills, run }: Case, ctx: Context): Promise<Pick<Result, 'status' | 'reason'>> {
   if (needs !== undefined && ctx.features[needs] === false) {
     await refuses(needs, ctx)
     return { status: 'refused' }
   }
   if ((processes || breaks) && !ctx.harness.remote)
     return { status: 'not applicable', reason: 'the broker lives in this process' }
+  if (embedded && ctx.harness.remote) return { status: 'not applicable', reason: 'the broker lives in a process of its own' }
+  if (wire && !ctx.wire) return { status: 'not applicable', reason: 'no wire to cut' }
   if (breaks && !ctx.breakable) return { status: 'not applicable', reason: 'the suite was given no broker to break' }
   if (fills === 'broker' && !ctx.breakable?.setFull)
     return { status: 'not applicable', reason: 'this broker cannot be told to be full' }
   if (fills === 'disk' && !ctx.breakable?.setDiskFull)
     return { status: 'not applicable', reason: 'no small disk could be had: one needs a local broker, and root on Linux' }
   await run(ctx)
+  ctx.travelled()
   const reason = ctx.untested.join('; ')
   return { status: 'passed', ...(reason !== '' && { reason }) }
 }

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { until } from './assert.ts'
+import { expect, until, within } from './assert.ts'
 import type { AddOptions, Receipt } from '@jobport/core'
 
 /** What a process of the suite's own is to do. */
@@ -48,6 +48,9 @@ export interface Order {
   readonly options?: AddOptions
 }
 
+/** What a process gets to end by itself, ms. */
+const ENDING = 15_000
+
 /** A process that can be killed without a word. */
 export class Child {
   readonly reports: Report[] = []
@@ -85,12 +88,20 @@ export class Child {
     if (this.#process.connected) this.#process.send('close', () => {})
   }
 
+  /** Of a process that runs. */
   signal(signal: NodeJS.Signals): void {
-    this.#process.kill(signal)
+    expect(this.#process.kill(signal), `a process that can be sent ${signal}`).to.equal(true)
   }
 
-  /** SIGKILL; resolves once it is gone. */
+  /** SIGKILL of a process that runs; resolves once it is gone. */
   async kill(): Promise<void> {
+    expect(this.running, 'a process that can be killed').to.equal(true)
+    await this.discard()
+    expect(this.end, 'the end of a process that is killed').to.equal('SIGKILL')
+  }
+
+  /** SIGKILL, if it still runs. */
+  async discard(): Promise<void> {
     if (!this.running) return
     const exit = once(this.#process, 'exit')
     this.#process.kill('SIGKILL')
@@ -98,8 +109,8 @@ export class Child {
   }
 
   /** Resolves once it has ended by itself. */
-  async ended(): Promise<void> {
-    if (this.running) await once(this.#process, 'exit')
+  async ended(deadline: number = ENDING): Promise<void> {
+    if (this.running) await within(deadline, 'the end of a process', once(this.#process, 'exit'))
   }
 
   async #begin(): Promise<void> {

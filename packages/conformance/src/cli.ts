@@ -1,17 +1,18 @@
 #!/usr/bin/env node
-import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import Mocha from 'mocha'
 import { JobportError } from '@jobport/core'
-import { adapterFor, breakingOf, harnessOf, visit } from './adapter.ts'
+import { adapterFor, breakingOf, harnessOf, visit, type Adapter } from './adapter.ts'
 import { certificateOf } from './certificate.ts'
 import { checkValues } from './arguments.ts'
 import { certify } from './certify.ts'
 import { chapters } from './chapters/index.ts'
+import { endSoon } from './ending.ts'
 import { markdownOf } from './markdown.ts'
+import { measuredPatience } from './patience.ts'
 import { Peak } from './peak.ts'
-import { trySaboteurs } from './saboteurs/trial.ts'
+import { trySuite } from './saboteurs/report.ts'
 import { clientsBeside, versionBeside } from './versions.ts'
 import { setPatience } from './wait.ts'
 import { writeCertificate } from './write.ts'
@@ -26,30 +27,35 @@ interface Options {
   readonly broker?: string
   readonly topology: string
   readonly torture?: string
-  readonly patience: string
+  readonly patience?: string
+  readonly quick?: true
   readonly saboteurs?: true
 }
 
 await new Command('jobport-certify')
   .description('Runs the conformance suite against a broker and writes a certificate.')
-  .argument('[broker]', "URL of the broker, for example redis://127.0.0.1:6379, or 'memory'; none with --saboteurs")
+  .argument('[broker]', "URL of the broker, for example redis://127.0.0.1:6379, or 'memory'")
   .option('-o, --out <folder>', 'where the certificate goes, as JSON and Markdown', 'certificates')
   .option('-s, --seed <number>', 'repeats the draws of an earlier run')
   .option('-g, --grep <pattern>', 'only cases whose id or title matches; writes no certificate')
+  .option('-q, --quick', 'leaves out the cases that take ten seconds or more: the certificate then ends at `features`')
   .option(
     '-m, --module <file>',
     "the adapter's module, which exports createDriver(url); default: the one that Jobport has for the URL",
   )
   .option(
     '-b, --broker <file>',
-    'a module that exports openBroker(url), a broker of that kind which the suite may stop, kill and freeze (chapter 9), and perhaps corruptOf(url), which answers how to put a record that cannot be read into a queue, and memoryOf(url), which answers how many bytes that broker holds',
+    'a module that exports openBroker(url), a broker of that kind which the suite may stop, kill and freeze (chapter 9), and perhaps serves(url), which answers whether it can open one of that kind, corruptOf(url), which answers how to put a record that cannot be read into a queue, and memoryOf(url), which answers how many bytes that broker holds',
   )
   .option('--topology <text>', 'how the broker stands, for the certificate', 'single')
   .option('--torture <file>', 'what jobport-torture --json wrote of this broker: with it the certificate can reach `endurance`')
-  .option('--patience <factor>', 'multiplies all deadlines, for a machine that is slow or has much else to do', '1')
-  .option('--saboteurs', 'tries the suite itself instead: drivers that each break one promise, in memory; takes minutes')
+  .option('--patience <factor>', 'multiplies all deadlines; default: by how much slower than usual this machine starts Node')
+  .option(
+    '--saboteurs',
+    'tries the suite itself instead: drivers that each break one promise, in memory, and on the broker those that memory cannot show; takes minutes',
+  )
   .action((broker: string | undefined, options: Options, command: Command) => {
-    if (options.saboteurs) return trySuite()
+    if (options.saboteurs) return trySuite(broker)
     return broker === undefined ? command.error("error: missing required argument 'broker'") : main(broker, options)
   })
   .hook('preAction', (command) => checkValues(command, { whole: { seed: 0 }, positive: ['patience'], patterns: ['grep'] }))
@@ -58,24 +64,27 @@ await new Command('jobport-certify')
     console.error(error instanceof JobportError ? error.message : error)
     process.exitCode = 1
   })
+endSoon()
 
-async function main(
-  broker: string,
-  { out, seed, grep, module, broker: own, topology, torture, patience }: Options,
-): Promise<void> {
-  setPatience(Number(patience))
+async function main(broker: string, options: Options): Promise<void> {
+  const { out, seed, grep, module, broker: own, topology, patience, quick } = options
+  setPatience(patience === undefined ? await measuredPatience() : Number(patience))
   const url = broker === 'memory' ? 'memory://certify' : broker
   const adapter = await adapterFor(url, module)
   const { server, driver } = await visit(adapter, url)
   const only = grep === undefined ? undefined : matching(new RegExp(grep))
+  // whatever the certificate will need is looked up while nothing is lost if it is not there
+  const versions = versionsOf(adapter, driver.name, server)
+  const torture = await tortureOf(options)
+  if (!only) await mkdir(out, { recursive: true })
   const mocha = new Mocha({ timeout: 0, slow: 5_000, color: process.stdout.isTTY })
-  const { abilities, memory } = own === undefined ? {} : await breakingOf(own, url)
+  const { abilities, memory } = own === undefined ? { abilities: {} } : await breakingOf(own, url)
   const peak = memory && new Peak(memory)
   const results = certify(
     { ...harnessOf(adapter, url, driver), ...abilities },
     {
       runner: runnerOf(mocha),
-      slow: true,
+      slow: !quick,
       ...(only && { only }),
       ...(seed !== undefined && { seed: Number(seed) }),
     },
@@ -88,35 +97,22 @@ async function main(
   const certificate = certificateOf(results, {
     adapter: driver.name,
     features: driver.features,
-    versions: { [`adapter ${driver.name}`]: versionBeside(adapter.module.href), ...clientsBeside(adapter.module.href), server },
+    versions,
     topology,
     ...(peakBrokerMemory !== undefined && { peakBrokerMemory }),
-    ...(torture !== undefined && { torture: JSON.parse(await readFile(torture, 'utf8')) as TortureSummary }),
+    ...(torture && { torture }),
   })
   const files = await writeCertificate(certificate, server, out)
   console.log(`${markdownOf(certificate)}\nWritten: ${files.join(' and ')}`)
   if (!certificate.certified) process.exitCode = 1
 }
 
-/** Fails if one escapes. */
-async function trySuite(): Promise<void> {
-  const { createDriver } = await adapterFor('memory://saboteurs', undefined)
-  const { verdicts, unproven } = await trySaboteurs(
-    (wrap) => {
-      const url = `memory://${randomUUID()}`
-      return { name: 'memory', createDriver: () => wrap(createDriver(url)) }
-    },
-    ({ saboteur: { name, caughtBy }, caught, red }) =>
-      console.log(`${caught ? 'caught ' : 'ESCAPED'} ${name}: ${caughtBy}${also(red.filter((id) => id !== caughtBy))}`),
-  )
-  const escaped = verdicts.filter(({ caught }) => !caught).length
-  console.log(`\nUnproven, for no saboteur turned them red: ${unproven.join(', ')}`)
-  console.log(`${verdicts.length - escaped} caught, ${escaped} escaped`)
-  if (escaped > 0) process.exitCode = 1
+function versionsOf({ module: { href } }: Adapter, name: string, server: string): Record<string, string> {
+  return { [`adapter ${name}`]: versionBeside(href), ...clientsBeside(href), server }
 }
 
-function also(ids: readonly string[]): string {
-  return ids.length === 0 ? '' : `, and ${ids.join(' ')}`
+async function tortureOf({ torture }: Options): Promise<TortureSummary | undefined> {
+  return torture === undefined ? undefined : (JSON.parse(await readFile(torture, 'utf8')) as TortureSummary)
 }
 
 /** Mocha's own interface, without touching the globals. */

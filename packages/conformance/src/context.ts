@@ -17,18 +17,21 @@ import { violations, type Added } from './history.ts'
 import { FaultProxy } from './proxy.ts'
 import { Story } from './story.ts'
 import { difference, within } from './wait.ts'
+import { wireOf } from './wire.ts'
 import type { Breakable } from './breakable.ts'
 import type { Harness } from './harness.ts'
 
-/** A driver's close ends within 5 s; with room for a machine that is busy, ms. */
-const CLOSING = 6_000
+/** A driver's close ends within 5 s, a broker's within a second more; with room for a machine that is busy, ms. */
+const CLOSING = 8_000
+/** An admin call ends by its deadline, ms. */
+const DROPPING = 15_000
 
 export type AnyJobs = Record<string, unknown>
 
 /** What the suite keeps across cases. */
 export interface Ledger {
   readonly queues: Set<string>
-  readonly timings: { readonly lateness: number[]; readonly redelivery: number[] }
+  readonly timings: { readonly lateness: number[]; readonly disorder: number[]; readonly redelivery: number[] }
   opened: number
   closed: number
 }
@@ -51,6 +54,8 @@ export class Context {
   readonly #drivers: Driver[] = []
   readonly #children: Child[] = []
   readonly #proxies: FaultProxy[] = []
+  /** Those that a driver must have come through. */
+  readonly #ways: FaultProxy[] = []
   #closed: Promise<void> | undefined
 
   constructor(harness: Harness, random: () => number, ledger: Ledger, title: string, breakable?: Breakable) {
@@ -74,6 +79,12 @@ export class Context {
   /** A queue name that nobody else has. */
   readonly name = (stem: string): string => {
     return this.#own(`${stem.replaceAll(/[^\w.-]/g, '-')}-${randomBytes(5).toString('hex')}`)
+  }
+
+  /** Whether its broker is reached over a socket. */
+  get wire(): boolean {
+    const { remote } = this.harness
+    return remote !== undefined && wireOf(remote.url) !== undefined
   }
 
   /** Another client of the same broker. */
@@ -110,7 +121,8 @@ export class Context {
   readonly driver = async (): Promise<Driver> => {
     const driver = this.harness.createDriver()
     this.#drivers.push(driver)
-    await driver.connect({ down: () => {}, up: () => {}, error: (error) => this.story.errors.push(error) })
+    const listener = { down: () => {}, up: () => {}, error: (error: Error) => void this.story.errors.push(error) }
+    await within(DEADLINE, 'connecting', driver.connect(listener))
     return driver
   }
 
@@ -121,7 +133,8 @@ export class Context {
   ): Promise<{ driver: Driver; deliveries: Delivery[]; stop: () => Promise<void> }> => {
     const driver = await this.driver()
     const deliveries: Delivery[] = []
-    const consumer = await driver.consume(queue, (delivery) => deliveries.push(delivery), { prefetch })
+    const consuming = driver.consume(queue, (delivery) => void deliveries.push(delivery), { prefetch })
+    const consumer = await within(DEADLINE, 'consuming', consuming)
     return { driver, deliveries, stop: () => consumer.stop() }
   }
 
@@ -137,13 +150,15 @@ export class Context {
     return child
   }
 
-  /** A proxy in front of the broker, and the URL that goes through it. */
-  readonly proxy = async (): Promise<{ proxy: FaultProxy; url: string }> => {
+  /** A proxy in front of the broker, and the URL that goes through it. A driver must come that way, unless it is `unused`. */
+  readonly proxy = async ({ unused = false }: { readonly unused?: boolean } = {}): Promise<{ proxy: FaultProxy; url: string }> => {
     const { remote } = this.harness
-    if (!remote) throw new Error('this case needs a broker behind a socket')
+    const wire = remote && wireOf(remote.url)
+    if (!wire) throw new Error('this case needs a broker behind a socket')
     const url = new URL(remote.url)
-    const proxy = await FaultProxy.open({ host: url.hostname, port: Number(url.port) })
+    const proxy = await FaultProxy.open(wire)
     this.#proxies.push(proxy)
+    if (!unused) this.#ways.push(proxy)
     url.hostname = '127.0.0.1'
     url.port = String(proxy.port)
     return { proxy, url: url.href }
@@ -227,9 +242,19 @@ export class Context {
     this.#ledger.timings.lateness.push(ms)
   }
 
+  /** Records by how much of its due time a delayed job was overtaken, ms; 0 if by none. */
+  readonly overtaken = (ms: number): void => {
+    this.#ledger.timings.disorder.push(ms)
+  }
+
   /** Records how long after the loss of its worker a job ran again, ms. */
   readonly redelivered = (ms: number): void => {
     this.#ledger.timings.redelivery.push(ms)
+  }
+
+  /** Whatever was to happen to a connection happened to one: a driver that ignores the URL it is given would notice no fault. */
+  readonly travelled = (): void => {
+    for (const { joined } of this.#ways) expect(joined, "connections through the case's proxy: createDriver(url) must use its URL").to.be.at.least(1)
   }
 
   /** Runs of an attempt that had been run before, as far as was told. */
@@ -243,20 +268,37 @@ export class Context {
     return this.#closed
   }
 
+  /** Each step is tried, whatever became of those before it, and has its deadline. */
   async #close(): Promise<void> {
-    await Promise.all(this.#children.map((child) => child.kill()))
     const brokers = this.#brokers.filter((broker) => broker !== this.main)
-    await Promise.all(brokers.map((broker) => broker.close({ timeout: 100 })))
-    const closings = await Promise.allSettled(this.#drivers.map((driver) => within(CLOSING, 'closing a driver', driver.close())))
-    await Promise.all(this.#proxies.map((proxy) => proxy.close()))
-    await this.main.close({ timeout: 100 })
-    const cleaner = this.broker()
-    for (const name of this.#names) await cleaner.queue(name).drop()
-    await cleaner.close()
-    const failure = closings.find((closing) => closing.status === 'rejected')
-    if (failure) throw failure.reason
+    const failures = [
+      ...(await tidied(this.#children.map((child) => child.discard()))),
+      ...(await tidied(brokers.map((broker) => broker.close({ timeout: 100 })))),
+      ...(await tidied(this.#drivers.map((driver) => driver.close()))),
+      ...(await tidied(this.#proxies.map((proxy) => proxy.close()))),
+      ...(await tidied([this.main.close({ timeout: 100 })])),
+      ...(await this.#clean()),
+    ]
+    if (failures.length > 0) throw failures[0]
     this.#ledger.closed++
   }
+
+  async #clean(): Promise<readonly unknown[]> {
+    const cleaner = this.broker()
+    const drops = Array.from(this.#names, (name) => () => cleaner.queue(name).drop())
+    const failures: unknown[] = []
+    for (const drop of drops) {
+      // a broker that refuses one will hardly take the others
+      if (failures.length === 0) failures.push(...(await tidied([drop()], DROPPING)))
+    }
+    return [...failures, ...(await tidied([cleaner.close({ timeout: 100 })]))]
+  }
+}
+
+/** What went wrong. */
+async function tidied(steps: readonly Promise<unknown>[], deadline: number = CLOSING): Promise<readonly unknown[]> {
+  const ends = await Promise.allSettled(steps.map((step) => within(deadline, 'tidying up after a case', step)))
+  return ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []))
 }
 
 /** A message as core would make it, for cases below core. */

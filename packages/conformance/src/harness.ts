@@ -12,7 +12,8 @@ export interface Harness {
   createDriver(url?: string): Driver
   /**
    * Lets the suite reach the broker from other processes: its URL, and the file URL of a module that exports
-   * `createDriver(url)`. Absent: the broker lives in this process, and cases that kill processes do not apply.
+   * `createDriver(url)`. Absent: the broker lives in this process, and cases that kill processes do not apply. Where the URL
+   * names no port, and its scheme has none by default, there is no wire: cases that cut connections do not apply.
    */
   readonly remote?: { readonly url: string; readonly module: URL }
   /**

@@ -27,7 +27,7 @@ export function markdownOf(certificate: Certificate): string {
   )
 }
 
-function measured({ lateness, redelivery, torture, ms, peakMemory, peakBrokerMemory, cases }: Certificate): string {
+function measured({ lateness, disorder, redelivery, torture, ms, peakMemory, peakBrokerMemory, cases }: Certificate): string {
   const series = (label: string, { jobs, ...rest }: Quantiles): string =>
     `- ${label}, ms: ${Object.entries(rest)
       .map(([name, value]) => `${name} ${value}`)
@@ -35,6 +35,7 @@ function measured({ lateness, redelivery, torture, ms, peakMemory, peakBrokerMem
   const doubling = cases.filter(({ duplicates = 0 }) => duplicates > 0)
   return [
     ...(lateness ? [series('delayed jobs started late by', lateness)] : []),
+    ...(disorder ? [series('delayed jobs were overtaken by later ones by', disorder)] : []),
     ...(redelivery ? [series('jobs of a lost worker ran again after', redelivery)] : []),
     ...(doubling.length > 0
       ? [`- ran again under a fault: ${doubling.map(({ id, duplicates }) => `${id} ${duplicates}`).join(' · ')} jobs`]

@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 
-interface Target {
+export interface Target {
   readonly host: string
   readonly port: number
 }
@@ -29,6 +29,7 @@ export class FaultProxy {
   readonly #pairs = new Set<Pair>()
   #trap: Trap | undefined
   #pieces = 0
+  #joined = 0
   #hole = false
   #delay = 0
 
@@ -50,6 +51,11 @@ export class FaultProxy {
   /** Pieces that clients have sent since the trap was set. */
   get pieces(): number {
     return this.#pieces
+  }
+
+  /** Connections that clients have opened to it. */
+  get joined(): number {
+    return this.#joined
   }
 
   set(trap: Trap): void {
@@ -98,6 +104,7 @@ export class FaultProxy {
   }
 
   #join(client: Socket): void {
+    this.#joined++
     const server = connect({ ...this.#target, noDelay: true })
     const pair: Pair = { client, server, silent: false }
     this.#pairs.add(pair)

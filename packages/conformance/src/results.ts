@@ -20,6 +20,7 @@ export interface Result {
 /** What the cases took the time of, ms each. */
 export interface Timings {
   readonly lateness: readonly number[]
+  readonly disorder: readonly number[]
   readonly redelivery: readonly number[]
 }
 

@@ -1,7 +1,9 @@
 import { AssertionError } from 'chai'
 
 const POLL = 5
-let patience = 1
+let patience = Math.max(1, Number(process.env['JOBPORT_PATIENCE']) || 1)
+/** Of one poll, what counts, ms: longer ones are the machine's. */
+const LONGEST_POLL = 50
 
 /** A wait of a case's own that was not fulfilled: an assertion, unlike a runner's timeout. */
 export class WaitError extends AssertionError<undefined> {}
@@ -16,17 +18,24 @@ export function patiently(deadline: number): number {
   return deadline * patience
 }
 
-/** Resolves once `done` is true; looks at every change it can cheaply see. Fails with what `state` shows. */
+/**
+ * Resolves once `done` is true; looks at every change it can cheaply see. Fails with what `state` shows. Time in which the machine
+ * let this process stand still does not count.
+ */
 export async function until(
   done: () => boolean | Promise<boolean>,
   what: string,
   state: () => unknown,
   deadline: number,
 ): Promise<void> {
-  const end = performance.now() + patiently(deadline)
-  while (!(await done())) {
-    if (performance.now() > end) throw new WaitError(`${what} did not happen within ${patiently(deadline)} ms: ${show(state())}`)
+  let left = patiently(deadline)
+  for (;;) {
+    const start = performance.now()
+    if (await done()) return
+    const asked = performance.now()
+    if (left < 0) throw new WaitError(`${what} did not happen within ${patiently(deadline)} ms: ${show(state())}`)
     await pause(POLL)
+    left -= asked - start + Math.min(performance.now() - asked, LONGEST_POLL)
   }
 }
 
@@ -41,11 +50,20 @@ export async function quiet(ms: number, what: string, state: () => unknown): Pro
 }
 
 /** Fails by its deadline, as an assertion, whatever `work` does. */
-export async function within<T>(deadline: number, what: string, work: Promise<T>): Promise<T> {
+export function within<T>(deadline: number, what: string, work: Promise<T>): Promise<T> {
+  return raced(deadline, work, (ms) => new WaitError(`${what} took longer than ${ms} ms`))
+}
+
+/** Likewise, but what took too long is an error and proves nothing. */
+export function inTime<T>(deadline: number, what: string, work: Promise<T>): Promise<T> {
+  return raced(deadline, work, (ms) => new Error(`${what} took longer than ${ms} ms`))
+}
+
+async function raced<T>(deadline: number, work: Promise<T>, errorOf: (ms: number) => Error): Promise<T> {
+  const ms = patiently(deadline)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    const end = (): void => reject(new WaitError(`${what} took longer than ${patiently(deadline)} ms`))
-    timer = setTimeout(end, patiently(deadline))
+    timer = setTimeout(() => reject(errorOf(ms)), ms)
   })
   try {
     return await Promise.race([work, late])

@@ -35,7 +35,7 @@ const result = (status: Status, over: Partial<Result> = {}): Result => ({
 })
 
 function certificate(results: readonly Result[], timings: Partial<Timings> = {}): Certificate {
-  const all = new Results(7, { lateness: [], redelivery: [], ...timings })
+  const all = new Results(7, { lateness: [], disorder: [], redelivery: [], ...timings })
   for (const each of results) all.record(each)
   return certificateOf(all, CIRCUMSTANCES, DATE)
 }

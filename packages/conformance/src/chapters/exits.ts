@@ -15,6 +15,7 @@ export const exits: readonly Case[] = [
     title: 'closing ends in time while the broker is away: silent, gone, or never seen; the job runs elsewhere',
     needs: 'durable',
     processes: true,
+    wire: true,
     run: async (ctx) => {
       await Promise.all([closeWhile('silent', ctx), closeWhile('gone', ctx), closeUnseen(ctx)])
     },
@@ -128,7 +129,7 @@ async function closeWhile(
 }
 
 async function closeUnseen({ harness, proxy: open, broker, name }: Context): Promise<void> {
-  const { proxy, url } = await open()
+  const { proxy, url } = await open({ unused: true })
   await proxy.close()
   const away = broker({ deadline: 2_000 }, harness.createDriver(url))
   const worker = away.worker(name('unseen'), () => 1)

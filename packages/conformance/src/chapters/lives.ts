@@ -15,6 +15,7 @@ export const lives: readonly Case[] = [
     title: 'the confirmation is lost: UNCONFIRMED with the id, and adding again leaves one job that runs once',
     needs: 'durable',
     processes: true,
+    wire: true,
     run: async (ctx) => {
       const { queue, proxy, broker, harness, work, story, completed } = ctx
       const { proxy: between, url } = await proxy()
@@ -39,7 +40,7 @@ export const lives: readonly Case[] = [
     title:
       'a producer dies at each step of an add with a given id: adding again ends in one run, and is refused only for a job that exists',
     run: async (ctx) => {
-      const ids = await (ctx.harness.remote && ctx.features.durable ? killedAdds(ctx) : abandonedAdds(ctx))
+      const ids = await (ctx.wire && ctx.features.durable ? killedAdds(ctx) : abandonedAdds(ctx))
       expect(ids.length, 'steps').to.be.at.least(2)
       const { queue, work, story, completed, exactly } = ctx
       expect(await waiting(ctx)).to.equal(ids.length)
@@ -207,7 +208,7 @@ async function killedAdds(ctx: Context): Promise<string[]> {
         () => producer.reports,
       )
       await killed
-      await producer.kill()
+      await producer.discard()
       between.heal()
       await again(ctx, id)
       if (!killed) break

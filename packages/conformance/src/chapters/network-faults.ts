@@ -17,6 +17,7 @@ export const networkFaults: readonly Case[] = [
     title: "the producers' connections are reset, then the workers': every add ends, no accepted job is lost",
     needs: 'durable',
     processes: true,
+    wire: true,
     run: async (ctx) => {
       const { proxy, broker, harness } = ctx
       const here = await proxy()
@@ -37,6 +38,7 @@ export const networkFaults: readonly Case[] = [
     title: 'a connection goes dead without a word: the worker behind it notices, and consumes again',
     needs: 'durable',
     processes: true,
+    wire: true,
     slow: true,
     run: async (ctx) => {
       const { proxy: open, broker, harness, queue, work, completed, story } = ctx
@@ -56,6 +58,7 @@ export const networkFaults: readonly Case[] = [
     title: 'half a second of latency: slower, and otherwise as ever',
     needs: 'durable',
     processes: true,
+    wire: true,
     slow: true,
     run: async (ctx) => {
       const { proxy: open, broker, harness, queue, work, completed, story, exactly } = ctx
@@ -77,6 +80,7 @@ export const networkFaults: readonly Case[] = [
     title: 'the confirmation of an add is swallowed: it ends by its deadline, and repeating it makes no second job',
     needs: 'durable',
     processes: true,
+    wire: true,
     run: async (ctx) => {
       const { proxy: open, broker, harness, queue, work, story, completed, exactly } = ctx
       const { proxy, url } = await open()

@@ -20,6 +20,7 @@ export const secrets: readonly Case[] = [
     title: 'a wrong password, or a right one on a connection that breaks, is in no error, event or line of output',
     needs: 'durable',
     processes: true,
+    wire: true,
     run: async (ctx) => {
       const secret = `canary-${randomBytes(8).toString('hex')}`
       const heard: unknown[] = []

@@ -17,6 +17,10 @@ export interface Saboteur {
   /** Numbers of the chapters that it may turn red; every other one must stay green. */
   readonly touches: readonly number[]
   readonly wrap: (driver: Driver) => Driver
+  /** What memory cannot show: it is tried on a broker that has processes, and a wire. */
+  readonly needs?: 'broker'
+  /** Where its driver connects, whatever URL it is given. */
+  readonly urlOf?: (url: string) => string
 }
 
 type Publish = (queue: string, messages: readonly Message[], options: { signal: AbortSignal }) => Promise<PublishResult[]>
@@ -71,8 +75,18 @@ export function settling(delivery: Delivery, settle: (outcome: Outcome) => Promi
   return { ...copyOf(delivery), settle }
 }
 
-export function copyOf({ message, attempt, crashes, stalled, invalid, lease, settle, abandon }: Delivery): Delivery {
-  return { message, attempt, crashes, stalled, lease, settle, abandon, ...(invalid && { invalid }) }
+export function copyOf(delivery: Delivery): Delivery {
+  const { message, attempt, crashes, stalled, invalid, lease } = delivery
+  return {
+    message,
+    attempt,
+    crashes,
+    stalled,
+    lease,
+    settle: (outcome) => delivery.settle(outcome),
+    abandon: () => delivery.abandon(),
+    ...(invalid && { invalid }),
+  }
 }
 
 /** One whose queues answer otherwise. */

@@ -2,7 +2,6 @@ import { Bench } from '../bench.ts'
 import { certify } from '../certify.ts'
 import { chapters } from '../chapters/index.ts'
 import { saboteurs, type Saboteur } from './index.ts'
-import type { Driver } from '@jobport/core/driver'
 import type { Harness } from '../harness.ts'
 
 /** Saboteurs at once: most of their time they wait for what never comes. */
@@ -20,20 +19,31 @@ export interface Trial {
   readonly verdicts: readonly Verdict[]
   /** Ids of the cases that ran and that no saboteur turned red. */
   readonly unproven: readonly string[]
+  /** For which there was no broker. */
+  readonly untried: readonly Saboteur[]
 }
 
-/** Runs the chapters that each saboteur touches against it. `harness` makes each one an honest driver, spoiled by `wrap`, on a broker of its own. */
+/**
+ * Runs the chapters that each saboteur touches against it, and of one that needs a broker, where each case takes its time, the case
+ * that must catch it. `harness` gives it honest drivers, spoiled by its `wrap`; none if there is no broker for it.
+ */
 export async function trySaboteurs(
-  harness: (wrap: (driver: Driver) => Driver) => Harness,
+  harness: (saboteur: Saboteur) => Harness | Promise<Harness> | undefined,
   tell: (verdict: Verdict) => void,
 ): Promise<Trial> {
   const verdicts: Verdict[] = []
+  const untried: Saboteur[] = []
   const ran = new Set<string>()
   const queue = [...saboteurs]
   const lane = async (): Promise<void> => {
     for (let saboteur = queue.shift(); saboteur; saboteur = queue.shift()) {
+      const spoiled = await harness(saboteur)
+      if (!spoiled) {
+        untried.push(saboteur)
+        continue
+      }
       const bench = new Bench()
-      const results = certify(harness(saboteur.wrap), { runner: bench, only: casesOf(saboteur) })
+      const results = certify(spoiled, { runner: bench, only: casesOf(saboteur), slow: saboteur.needs !== undefined })
       await bench.run()
       for (const { id, status } of results.all()) if (status === 'passed' || status === 'failed') ran.add(id)
       const red = results.with('failed').filter(({ byAssertion }) => byAssertion)
@@ -45,10 +55,11 @@ export async function trySaboteurs(
   }
   await Promise.all(Array.from({ length: LANES }, lane))
   const tripped = new Set(verdicts.flatMap(({ red }) => red))
-  return { verdicts, unproven: [...ran].filter((id) => !tripped.has(id)).toSorted() }
+  return { verdicts, unproven: [...ran].filter((id) => !tripped.has(id)).toSorted(), untried }
 }
 
-function casesOf({ touches }: Saboteur): ReadonlySet<string> {
+function casesOf({ touches, needs, caughtBy }: Saboteur): ReadonlySet<string> {
+  if (needs) return new Set([caughtBy])
   const touched = chapters.filter(({ number }) => touches.includes(number))
   return new Set(touched.flatMap(({ cases }) => cases.filter(({ slow }) => !slow)).map(({ id }) => id))
 }

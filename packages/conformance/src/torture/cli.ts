@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { JobportError } from '@jobport/core'
+import { endSoon } from '../ending.ts'
 import { adapterFor, breakingOf, harnessOf, visit, type Adapter } from '../adapter.ts'
 import { summaryOf, tableOf, type Round } from './rounds.ts'
 import { torture } from './torture.ts'
@@ -36,15 +37,17 @@ await new Command('jobport-torture')
     console.error(error instanceof JobportError ? error.message : error)
     process.exitCode = 1
   })
+endSoon()
 
 async function main(url: string, options: Options): Promise<void> {
   const { broker, seed: text, seeds, minutes, module, json } = options
   const first = text === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(text)
   const adapter = await adapterFor(url, module)
-  const { abilities } = await breakingOf(broker, url)
+  const { openBroker } = (await breakingOf(broker, url)).abilities
+  if (!openBroker) throw new Error(`${broker} opens no broker that serves ${new URL(url).protocol}//`)
   const rounds: Round[] = []
   for (let seed = first; seed < first + Number(seeds); seed++) {
-    const own = await abilities.openBroker()
+    const own = await openBroker()
     try {
       rounds.push(await round(adapter, url, own, seed, Number(minutes)))
     } finally {

@@ -49,7 +49,7 @@ export class Hand {
     const only = [this.children.indexOf(worker)]
     switch (blow) {
       case 'kill a worker':
-        await worker.kill()
+        await worker.discard()
         this.#staff[place] = await this.#hire()
         return only
       case 'freeze a worker':

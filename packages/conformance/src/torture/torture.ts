@@ -121,5 +121,5 @@ function allowed(
 }
 
 function ledgerOf(): ConstructorParameters<typeof Context>[2] {
-  return { queues: new Set(), timings: { lateness: [], redelivery: [] }, opened: 0, closed: 0 }
+  return { queues: new Set(), timings: { lateness: [], disorder: [], redelivery: [] }, opened: 0, closed: 0 }
 }
