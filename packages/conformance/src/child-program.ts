@@ -53,7 +53,10 @@ async function work(): Promise<void> {
         await pause(ms)
         if (attempt <= fails) throw new Error(`run ${attempt} of ${fails} that fail`)
       },
-      hold: (_job, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+      hold: async (_job, signal) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        tell({ type: 'aborted', code: (signal.reason as JobportError).code })
+      },
     },
     { concurrency, crashLimit },
   )

@@ -29,6 +29,8 @@ export type Report =
       /** Epoch ms. */
       readonly at: number
     }
+  /** The handler that holds was told to end. */
+  | { readonly type: 'aborted'; readonly code: string }
   | { readonly type: 'added'; readonly receipt: Receipt }
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
   | { readonly type: 'error'; readonly message: string; readonly at: number }

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import type { Target } from './proxy.ts'
 
 /** Of the brokers that Jobport knows, in case a URL names none. */
@@ -19,4 +20,16 @@ export function wireOf(url: string): Target | undefined {
   const usual = PORTS[protocol.slice(0, -1)]
   if (hostname === '' || (port === '' && usual === undefined)) return undefined
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? usual! : Number(port) }
+}
+
+/** Whether anybody takes connections there. */
+export function listens(wire: Target): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(wire)
+    const end = (answer: boolean): void => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => end(true)).once('error', () => end(false))
+  })
 }

@@ -1,6 +1,7 @@
 import { expect, refusal, until, within } from '../assert.ts'
 import { Load } from '../load.ts'
 import { insist, pause } from '../wait.ts'
+import { listens, wireOf } from '../wire.ts'
 import type { JobportError } from '@jobport/core'
 import type { Case } from '../case.ts'
 import type { Context } from '../context.ts'
@@ -18,6 +19,8 @@ const PIECE = 100_000
 const FILLING = 30_000
 /** Longer than the timers of any client, ms. */
 const OUTAGE = 45_000
+
+const NOT_THERE = ['UNAVAILABLE', 'TIMEOUT', 'UNCONFIRMED'] as const
 
 /** The broker stops, dies, freezes, comes back. */
 export const brokerFaults: readonly Case[] = [
@@ -72,10 +75,38 @@ export const brokerFaults: readonly Case[] = [
       const late = client({ deadline: 2_000 })
       story.follow(late.worker(queue.name, () => 1))
       const add = client({ deadline: 2_000 }).queue(queue.name).add('a', 1, { id: 'away' })
-      await within(3_500, 'an add without a broker', refusal(add, ['UNAVAILABLE', 'TIMEOUT', 'UNCONFIRMED']))
+      await within(3_500, 'an add without a broker', refusal(add, NOT_THERE))
       await broker.start()
       await completed(1, RECOVERY)
       expect(story.ids('completed')[0]).to.equal('before')
+    },
+  },
+  {
+    id: 'FLT-26',
+    title: 'an add while the broker is away waits for it until its deadline, and is stored when it is back, once',
+    needs: 'durable',
+    breaks: true,
+    run: async (ctx) => {
+      const { queue, work, completed, exactly, story, broker: client } = ctx
+      await queue.add('a', 1, { id: 'before' })
+      const fresh = client({ deadline: 30_000 }).queue(queue.name)
+      const broker = own(ctx)
+      await broker.stop()
+      const adds = [queue, fresh].flatMap((producer, i) =>
+        [1, 2, 3].map((n) => producer.add('a', n, { id: `held-${i}-${n}`, deadline: 30_000 })),
+      )
+      const ends = Promise.allSettled(adds)
+      await within(2_500, 'an add whose deadline comes', refusal(queue.add('a', 1, { deadline: 1_000 }), NOT_THERE))
+      await broker.start()
+      const receipts = await within(30_000, 'the adds', ends)
+      // one that was on its way when the broker went may have been stored
+      for (const end of receipts) if (end.status === 'rejected') await refusal(Promise.reject(end.reason), 'UNCONFIRMED')
+      const held = receipts.flatMap((end) => (end.status === 'fulfilled' ? [end.value.id] : []))
+      expect(held, 'adds that were held').to.include.members(['held-1-1', 'held-1-2', 'held-1-3'])
+      await work(() => 1)
+      await completed(held.length + 1, RECOVERY)
+      expect(story.ids('completed')).to.include.members(['before', ...held])
+      exactly([...new Set(story.ids('active'))], story.ids('active'), 'started')
     },
   },
   {
@@ -214,7 +245,25 @@ export const brokerFaults: readonly Case[] = [
   },
 ]
 
-function own({ breakable }: Context): Breakable {
+/** The broker that the case may break; one that it has stopped or killed is seen not to listen any more. */
+function own({ breakable, harness }: Context): Breakable {
   if (!breakable) throw new Error('this case needs a broker that it may break')
-  return breakable
+  const wire = wireOf(harness.remote!.url)
+  const gone = async (step: () => Promise<void>): Promise<void> => {
+    await step()
+    if (wire) expect(await listens(wire), 'a broker that still listens although it was stopped').to.equal(false)
+  }
+  const { setFull, setDiskFull } = breakable
+  return {
+    url: breakable.url,
+    stop: () => gone(() => breakable.stop()),
+    kill: () => gone(() => breakable.kill()),
+    start: () => breakable.start(),
+    restart: () => breakable.restart(),
+    pause: () => breakable.pause(),
+    resume: () => breakable.resume(),
+    close: () => breakable.close(),
+    ...(setFull && { setFull: (full: boolean) => setFull.call(breakable, full) }),
+    ...(setDiskFull && { setDiskFull: (full: boolean) => setDiskFull.call(breakable, full) }),
+  }
 }

@@ -1,4 +1,4 @@
-import { expect, quiet, refusal, until } from '../assert.ts'
+import { expect, quiet, refusal, until, within } from '../assert.ts'
 import { pause } from '../wait.ts'
 import type { Case } from '../case.ts'
 
@@ -145,6 +145,43 @@ export const concurrency: readonly Case[] = [
       expect(second.deliveries[0]).to.include({ attempt: 1, crashes: 0 })
       await second.deliveries[0]!.settle({ type: 'complete', result: null })
       await counted({ active: 0, dead: 0 })
+    },
+  },
+  {
+    id: 'CON-11',
+    title: 'a lease that is lost is told at once: the handler is aborted with LEASE_LOST, its end changes nothing, another run completes',
+    run: async ({ broker, harness, queue, work, story, completed, counted }) => {
+      const driver = harness.createDriver()
+      const reasons: unknown[] = []
+      let runs = 0
+      const handler = async (_job: unknown, signal: AbortSignal): Promise<void> => {
+        if (++runs > 1) return
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        reasons.push(signal.reason)
+      }
+      await work(handler, {}, { broker: broker({}, driver) })
+      await queue.add('a', 1, { attempts: 2 })
+      await until(
+        () => runs === 1,
+        'its start',
+        () => story.tally(),
+      )
+      // behind core's back, as when a connection ends
+      await within(6_000, 'closing a driver with a job in hand', driver.close())
+      await until(
+        () => reasons.length === 1,
+        'the abort of a handler whose lease is lost',
+        () => story.tally(),
+      )
+      expect(reasons[0]).to.have.property('code', 'LEASE_LOST')
+      await work(handler)
+      await completed(1)
+      expect(story.of('active').map(({ attempt, crashes }) => [attempt, crashes])).to.deep.equal([
+        [1, 0],
+        [1, 0],
+      ])
+      expect(story.of('failed')).to.deep.equal([])
+      await counted({ waiting: 0, delayed: 0, active: 0, dead: 0 })
     },
   },
   {

@@ -126,6 +126,7 @@ async function workUntilDead(ctx: Context, options: { concurrency: number; crash
   const last = children.at(-1)!
   last.close()
   await last.ended()
+  for (const child of children.slice(0, -1)) expect(child.end, 'the end of a process that kills itself').to.equal('SIGKILL')
   const starts = new Map<string, number>()
   for (const { id } of reports('active')) starts.set(id, (starts.get(id) ?? 0) + 1)
   return {

@@ -4,9 +4,6 @@ import { fail } from '../fail.ts'
 import { REDELIVERY } from './crashes.ts'
 import type { Case } from '../case.ts'
 
-/** Longer than any run of RET-14 may take, ms. */
-const OVERTIME = 3_000
-
 export const retry: readonly Case[] = [
   {
     id: 'RET-01',
@@ -174,6 +171,7 @@ export const retry: readonly Case[] = [
       const killed = await child({ role: 'worker', queue: crashed.name })
       await crashed.add('die', 1, { id: 'crashed' })
       await killed.ended()
+      expect(killed.end, 'the end of a process that kills itself').to.equal('SIGKILL')
       await work({ die: () => void (broken.die && fail()) }, {}, { queue: crashed.name })
       await died(4, REDELIVERY)
       expect(await crashed.deadLetters.get('crashed')).to.include({ reason: 'attempts', attempt: 1, crashes: 1 })
@@ -185,33 +183,6 @@ export const retry: readonly Case[] = [
         [1, 0],
       ])
       expect(story.ids('stalled')).to.deep.equal(['crashed'])
-    },
-  },
-  {
-    id: 'RET-14',
-    title: 'a run over its timeout is aborted and failed, its late result ignored, its place free at once',
-    run: async ({ queue, work, story, completed, died, counted }) => {
-      const late = Promise.withResolvers<string>()
-      const reasons: unknown[] = []
-      await work(
-        async ({ name }, signal) => {
-          if (name === 'quick') return 1
-          signal.addEventListener('abort', () => reasons.push(signal.reason))
-          return late.promise
-        },
-        { timeout: 2 * OVERTIME },
-      )
-      await queue.add('slow', 1, { timeout: 100, attempts: 2 })
-      await died(1, OVERTIME)
-      late.resolve('too late')
-      await queue.add('quick', 1)
-      await completed(1)
-      await quiet(100, 'an event of the late result', () => story.tally())
-      expect(story.ids('completed')).to.have.length(1)
-      expect(story.of('failed').map(({ error }) => (error as { code?: string }).code)).to.deep.equal(['TIMEOUT', 'TIMEOUT'])
-      expect(reasons[0]).to.have.property('code', 'TIMEOUT')
-      await counted({ dead: 1, active: 0, waiting: 0 })
-      expect((await queue.deadLetters.list()).jobs[0]).to.include({ reason: 'attempts' })
     },
   },
   {

@@ -166,6 +166,22 @@ export const upkeep: readonly Case[] = [
     },
   },
   {
+    id: 'CAN-K2',
+    title: 'purge empties the queue of all that waits, ids given or not, due or not; frees the ids, and tells how many',
+    needs: 'cancel',
+    run: async ({ queue, work, story, counted, features }) => {
+      const kinds = [{}, { id: 'given' }, ...(features.delay ? [{ delay: 700 }, { delay: 700, id: 'later' }] : [])]
+      const bare = { ...(features.priority && { priority: 2 }) }
+      for (const options of kinds) await queue.add('a', 1, { ...options, ...bare })
+      expect(await queue.purge()).to.equal(kinds.length)
+      await counted({ waiting: 0, delayed: 0, active: 0, dead: 0 })
+      expect(await queue.purge()).to.equal(0)
+      await work(() => 1)
+      await quiet(1_200, 'the run of a purged job', () => story.tally())
+      for (const id of ['given', 'later']) expect(await queue.add('a', 1, { id }), id).to.include({ added: true })
+    },
+  },
+  {
     id: 'ENV-K1',
     title: 'a job of a newer envelope is handed back with an error, untouched, and runs on a newer worker',
     run: async ({ queue, work, story, driver, take, counted }) => {

@@ -1,4 +1,5 @@
-import { copyOf, settling, tamper, type Saboteur } from './saboteur.ts'
+import { copyOf, settling, tamper } from '../tamper.ts'
+import type { Saboteur } from './saboteur.ts'
 import { Lease, type Delivery, type Json } from '@jobport/core/driver'
 
 /** Saboteurs that change what a worker receives. */

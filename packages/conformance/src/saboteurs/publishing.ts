@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { copyOf, tamper, type Saboteur } from './saboteur.ts'
+import { copyOf, tamper } from '../tamper.ts'
+import type { Saboteur } from './saboteur.ts'
 import type { Message } from '@jobport/core/driver'
 
 /** Marks an id that is live twice. */

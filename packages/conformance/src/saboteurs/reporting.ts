@@ -1,4 +1,5 @@
-import { answering, tamper, type Saboteur } from './saboteur.ts'
+import { tamper } from '../tamper.ts'
+import { answering, type Saboteur } from './saboteur.ts'
 import type { PublishResult } from '@jobport/core/driver'
 
 /** Saboteurs that answer what is not so. */

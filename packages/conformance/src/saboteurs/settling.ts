@@ -1,4 +1,5 @@
-import { settling, tamper, type Saboteur } from './saboteur.ts'
+import { settling, tamper } from '../tamper.ts'
+import type { Saboteur } from './saboteur.ts'
 import type { Delivery, Outcome } from '@jobport/core/driver'
 
 /** Saboteurs that change what becomes of a run. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { answering, settling, tamper, tamperAdmin, type Saboteur } from './saboteur.ts'
+import { settling, tamper, tamperAdmin } from '../tamper.ts'
+import { answering, type Saboteur } from './saboteur.ts'
 import type { Consumer } from '@jobport/core/driver'
 
 /** What 'ignores the pause' claims, on every connection. */

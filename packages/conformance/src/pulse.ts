@@ -1,0 +1,47 @@
+import { pause } from './wait.ts'
+import type { Queue } from '@jobport/core'
+import type { Fallen } from './duplicates.ts'
+
+/** ms. By default, a lease that is renewed so late may have run out. */
+interface Rhythm {
+  /** Between two adds. */
+  readonly pace?: number
+  /** The longest that an answer may take. */
+  readonly late?: number
+}
+
+/**
+ * Adds to a queue that nobody works, past all proxies, and keeps when the answer came late: on a busy machine the broker may
+ * get no time. It writes because leases do: a broker that cannot write in time can still say that it is there.
+ */
+export class Pulse {
+  readonly late: Fallen[] = []
+  readonly #rhythm: Required<Rhythm>
+  readonly #stopping = new AbortController()
+  readonly #running: Promise<void>
+
+  constructor(queue: Queue, { pace = 200, late = 500 }: Rhythm = {}) {
+    this.#rhythm = { pace, late }
+    this.#running = this.#run(queue)
+  }
+
+  /** Whether an answer came late between these instants, epoch ms. */
+  wasLate(from: number, until: number): boolean {
+    return this.late.some((each) => each.from <= until && each.until >= from)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  async #run(queue: Queue): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      const from = Date.now()
+      await queue.add('pulse', null).catch(() => undefined)
+      const until = Date.now()
+      if (until - from > this.#rhythm.late) this.late.push({ blow: 'the broker answered late', from, until, workers: 'all' })
+      await pause(this.#rhythm.pace)
+    }
+  }
+}
