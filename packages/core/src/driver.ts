@@ -9,7 +9,12 @@ import type { Lease } from './lease.ts'
  * attempt: core. Where a waiting, delayed, active or dead job rests and how it gets there: the driver, with its
  * broker's own primitives. The decision crosses this line as a value, the {@link Outcome}.
  *
- * Core calls no method but `connect` and `close` before `connect` has resolved once.
+ * Core calls no method but `connect` and `close` before `connect` has resolved once, and none but `close` after `close`; a driver
+ * may reject with `CLOSED` what is called all the same.
+ *
+ * Core stops waiting for `connect` and for the methods of {@link QueueAdmin} when their deadline comes, and tells the user `TIMEOUT`.
+ * They get no signal: such a call may still act later, as it may when its answer is lost. A broker that is frozen need not be
+ * noticed by these; `publish` and `close` end in time whatever the broker does.
  */
 export interface Driver {
   /** Version of this interface. Core refuses a driver whose version it does not know. */
@@ -21,27 +26,38 @@ export interface Driver {
   /**
    * Connects, or, when connected, costs one round trip: core's health check and watchdog call it again and again.
    * Rejects with `UNAVAILABLE`, `ACCESS_DENIED` or `SERVER_UNSUITABLE` and can then be called again.
-   * Once connected, the driver reconnects by itself and tells the listener.
+   * Once connected, the driver reconnects by itself and tells the listener, and keeps the process alive until `close`, as a
+   * socket does: a worker that has nothing to do must not end. A database in a file wants a timer for that.
    */
   connect(listener: DriverListener): Promise<ServerInfo>
   /**
    * Stores messages; one result per message, in order, each after the broker's strongest confirmation.
-   * Never buffers while disconnected. May repeat a write of its own that it can recognise by `uid`. Once `signal`
+   * Never buffers while disconnected: it resolves at once, with `rejected` and `UNAVAILABLE`, and core asks again. May repeat a write of its own that it can recognise by `uid`. Once `signal`
    * fires it resolves at once, with `unknown` for whatever may have been stored. Not atomic.
    */
   publish(queue: string, messages: readonly Message[], options: { signal: AbortSignal }): Promise<PublishResult[]>
-  /** Delivers jobs of `queue`, never more than `prefetch` at once that nobody settles yet, renewing their leases until settled. */
+  /**
+   * Delivers jobs of `queue`, never more than `prefetch` at once that nobody settles yet, renewing their leases until settled.
+   * While the broker is away it rejects with `UNAVAILABLE` within 5 s, and core calls again; or it resolves, and begins once the
+   * broker is back.
+   */
   consume(queue: string, deliver: (delivery: Delivery) => void, options: ConsumeOptions): Promise<Consumer>
   /** Looking into a queue and tending it. Cheap: no I/O, no state of its own. */
   admin(queue: string): QueueAdmin
-  /** Hands unsettled deliveries back at no cost in crashes and disconnects. Idempotent; always ends, within 5 s. */
+  /**
+   * Hands unsettled deliveries back at no cost in crashes, so that their leases are lost here, and disconnects. A settlement that is
+   * under way may finish; one that has not by then rejects, and its job's lease runs out. Idempotent; always ends, within 5 s.
+   */
   close(): Promise<void>
 }
 
 /** What an adapter offers, as data. Core refuses whatever is `false` with `NOT_SUPPORTED` before any I/O. */
 export interface Features {
   readonly delay: false | DelayFeature
-  /** `dedup: { ttl }`: the id stays taken for `ttl` ms after it was added, even if the job has completed. */
+  /**
+   * `dedup: { ttl }`: the id stays taken for `ttl` ms after it was added, even if the job has completed. Death, removal and purge end
+   * the window, and a redriven job opens none.
+   */
   readonly dedup: false | { readonly maxTtl: number }
   /** Absent or 0 runs first, then 1 … 9. */
   readonly priority: boolean
@@ -172,7 +188,7 @@ export type Outcome =
   | { readonly type: 'complete'; readonly result: Json }
   /** Run it in `delay` ms as run number `attempt`: a retry, or (attempt unchanged) later at no cost. */
   | { readonly type: 'again'; readonly delay: number; readonly attempt: number; readonly error?: JobError }
-  /** Exactly as it was, at once, at no cost. */
+  /** Exactly as it was, at once, at no cost. Whether it comes before or behind its equals is the broker's. */
   | { readonly type: 'release' }
   /** Into the dead letters: the copy is confirmed before the original goes. */
   | { readonly type: 'dead'; readonly error: JobError; readonly reason: DeadReason }
@@ -203,7 +219,8 @@ export interface QueueAdmin {
    */
   purge(scope: Scope): Promise<number>
   /**
-   * Makes the dead letter of `uid` live again under `as.uid`, as attempt 1 with no crashes.
+   * Makes the dead letter of `uid` live again under `as.uid`, as attempt 1 with no crashes, without its `delay` and `dedup`: it
+   * waits for nothing, and its id is free as soon as it has completed. `duplicate`: a live job, or a dedup window, holds the id.
    * The live copy is confirmed before the dead letter goes: a crash between the two may double, never lose.
    */
   redrive(uid: string, as: { readonly uid: string; readonly attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'>
