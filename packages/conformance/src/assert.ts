@@ -1,4 +1,4 @@
-import { expect as chaiExpect } from 'chai'
+import { AssertionError, expect as chaiExpect } from 'chai'
 import { JobportError, type ErrorCode } from '@jobport/core'
 import * as waiting from './wait.ts'
 
@@ -9,6 +9,12 @@ export const assertions = { made: 0 }
 export function expect(value: unknown, message?: string): Chai.Assertion {
   assertions.made++
   return chaiExpect(value, message)
+}
+
+/** A failure that was found by other means. */
+export function failed(message: string): never {
+  assertions.made++
+  throw new AssertionError(message)
 }
 
 /** The `JobportError` that `work` rejects with, after checking its code. */

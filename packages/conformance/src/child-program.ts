@@ -13,7 +13,7 @@ const STARVING = 500
 const task = JSON.parse(process.argv[2]!) as ChildTask
 const { createDriver } = (await import(task.module)) as { createDriver(url: string): Driver }
 const broker = new Broker(createDriver(task.url))
-broker.on('error', ({ message }) => tell({ type: 'error', message, at: Date.now() }))
+broker.on('error', complain)
 broker.closeOn('SIGTERM')
 process.once('SIGTERM', () => tell({ type: 'signalled' }))
 
@@ -70,8 +70,14 @@ async function work(): Promise<void> {
   worker.on('failed', (job, _error, retryIn) => void (retryIn !== null && say('failed', job)))
   worker.on('stalled', (job) => say('stalled', job))
   worker.on('dead', (job, _error, reason) => say('dead', job, reason))
-  worker.on('error', ({ message }) => tell({ type: 'error', message, at: Date.now() }))
+  worker.on('error', complain)
   await worker.ready()
+}
+
+function complain(error: Error): void {
+  const { code, id } = error as Partial<JobportError>
+  const { message } = error
+  tell({ type: 'error', message, ...(code !== undefined && { code }), ...(id !== undefined && { id }), at: Date.now() })
 }
 
 async function produce(): Promise<void> {

@@ -33,7 +33,7 @@ export type Report =
   | { readonly type: 'aborted'; readonly code: string }
   | { readonly type: 'added'; readonly receipt: Receipt }
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
-  | { readonly type: 'error'; readonly message: string; readonly at: number }
+  | { readonly type: 'error'; readonly message: string; readonly code?: string; readonly id?: string; readonly at: number }
   /** Got no time from the machine, or was frozen, for so many ms until `at`, epoch ms. */
   | { readonly type: 'starved'; readonly ms: number; readonly at: number }
 

@@ -4,10 +4,13 @@ import { chapters } from '../src/chapters/index.ts'
 import { listedCases } from '../src/chapters/meta.ts'
 import { saboteurs as all, type Saboteur } from '../src/saboteurs/index.ts'
 import { delivering } from '../src/saboteurs/delivering.ts'
+import { leasing } from '../src/saboteurs/leasing.ts'
 import { publishing } from '../src/saboteurs/publishing.ts'
 import { reporting } from '../src/saboteurs/reporting.ts'
 import { settlements } from '../src/saboteurs/settling.ts'
+import { straying } from '../src/saboteurs/straying.ts'
 import { tending } from '../src/saboteurs/tending.ts'
+import { timing } from '../src/saboteurs/timing.ts'
 import { Bench } from '../src/bench.ts'
 import { memory } from './memory.ts'
 import type { Result } from '../src/results.ts'
@@ -27,6 +30,7 @@ const WITNESSES: ReadonlyMap<number, readonly string[]> = new Map([
   [7, ['ORD-03']],
   [8, ['SHU-01', 'SHU-09']],
   [10, ['BAD-06', 'BAD-07']],
+  [12, ['SET-06']],
 ])
 
 /** As many saboteurs at work at once: most of their time they wait for what never comes. */
@@ -51,7 +55,7 @@ describe('saboteurs', function () {
 
   it('are many, of every kind, each with a name of its own', () => {
     expect(saboteurs.length).to.be.at.least(40)
-    for (const kind of [publishing, delivering, settlements, tending, reporting]) {
+    for (const kind of [publishing, delivering, settlements, leasing, timing, tending, reporting, straying]) {
       expect(kind).to.be.an('array').that.is.not.empty
       expect(all).to.include.members([...kind])
     }

@@ -91,8 +91,10 @@ export const processFaults: readonly Case[] = [
         () => frozen.reports,
       )
       expect(frozen.of('aborted').map(({ code }) => code)).to.deep.equal(['LEASE_LOST'])
+      const lost = (): Set<unknown> =>
+        new Set(frozen.of('error').flatMap(({ code, id }) => (code === 'LEASE_LOST' && id !== undefined ? [id] : [])))
       await until(
-        () => frozen.of('error').length >= 2,
+        () => lost().size === 2,
         'word of both lost leases',
         () => frozen.reports,
       )

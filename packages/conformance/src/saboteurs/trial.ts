@@ -1,7 +1,7 @@
 import { Bench } from '../bench.ts'
 import { certify } from '../certify.ts'
 import { chapters } from '../chapters/index.ts'
-import { saboteurs, type Saboteur } from './index.ts'
+import { saboteurs as all, type Saboteur } from './index.ts'
 import type { Harness } from '../harness.ts'
 
 /** Saboteurs at once: most of their time they wait for what never comes. */
@@ -30,6 +30,7 @@ export interface Trial {
 export async function trySaboteurs(
   harness: (saboteur: Saboteur) => Harness | Promise<Harness> | undefined,
   tell: (verdict: Verdict) => void,
+  saboteurs: readonly Saboteur[] = all,
 ): Promise<Trial> {
   const verdicts: Verdict[] = []
   const untried: Saboteur[] = []
