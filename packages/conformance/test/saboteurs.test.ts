@@ -30,7 +30,6 @@ const WITNESSES: ReadonlyMap<number, readonly string[]> = new Map([
   [7, ['ORD-03']],
   [8, ['SHU-01', 'SHU-09']],
   [10, ['BAD-06', 'BAD-07']],
-  [12, ['SET-06']],
 ])
 
 /** As many saboteurs at work at once: most of their time they wait for what never comes. */
