@@ -1,10 +1,9 @@
 import { expect, quiet, refusal, until } from '../assert.ts'
-import { fail } from '../fail.ts'
 import { refusing } from '../tamper.ts'
 import { REDELIVERY } from './crashes.ts'
 import type { Delivery, Outcome } from '@jobport/core/driver'
 import type { Case } from '../case.ts'
-import type { JobportError, Queue } from '@jobport/core'
+import type { Broker, JobportError, Queue, Worker } from '@jobport/core'
 import type { AnyJobs, Context } from '../context.ts'
 
 /** Until core gives up a delivery that cannot be settled, ms. */
@@ -57,6 +56,7 @@ export const refusals: readonly Case[] = [
   {
     id: 'SET-04',
     title: 'a delivery that cannot be settled at all is given up: its slot is free again, and the job comes back as one crash more',
+    slow: true,
     run: async (ctx) => {
       const { queue, story, completed, counted } = ctx
       const refused = new Set<Delivery>()
@@ -65,13 +65,19 @@ export const refusals: readonly Case[] = [
         if (isFirst) refused.add(delivery)
         return isFirst
       }
-      const worker = await workOn(ctx, firstOf, ({ name }) => void (name === 'doomed' && fail()))
+      const { worker, client } = await workOn(ctx, firstOf, () => 1)
       for (const id of ['one', 'two']) await queue.add('cursed', 1, { id, attempts: 2 })
       await until(
         () => refused.size === 2,
         'two refusals',
         () => story.tally(),
       )
+      await until(
+        () => worker.stuck === 2,
+        'two stuck slots',
+        () => worker.stuck,
+      )
+      expect((await client.health()).ok, 'health of a worker whose slots are stuck').to.equal(false)
       await queue.addMany(Array.from({ length: 10 }, (_, i) => ({ name: 'fine', data: i })))
       await completed(12, GIVING_UP + REDELIVERY)
       expect(story.of('stalled').map(({ id }) => id)).to.have.members(['one', 'two'])
@@ -87,6 +93,8 @@ export const refusals: readonly Case[] = [
         'no slot that is still taken',
         () => worker.running,
       )
+      expect(worker.stuck).to.equal(0)
+      expect((await client.health()).ok).to.equal(true)
     },
   },
   {
@@ -143,8 +151,9 @@ async function workOn(
   { harness, broker, work }: Context,
   refuses: (outcome: Outcome, delivery: Delivery) => boolean,
   handler: (job: { readonly name: string }) => unknown,
-): ReturnType<Context['work']> {
-  return work(handler, { concurrency: 2 }, { broker: broker({}, refusing(harness.createDriver(), refuses)) })
+): Promise<{ worker: Worker<AnyJobs>; client: Broker }> {
+  const client = broker({}, refusing(harness.createDriver(), refuses))
+  return { client, worker: await work(handler, { concurrency: 2 }, { broker: client }) }
 }
 
 /** Of a job whose id was given, or made by core: where only the former are known one by one, the broker counts the others. */
