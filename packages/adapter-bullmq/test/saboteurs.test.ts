@@ -13,7 +13,11 @@ describe('saboteurs on a broker', () => {
     this.timeout(240_000)
     const chosen = saboteurs.filter(({ needs }) => needs === 'broker')
     expect(chosen).to.have.length.at.least(3)
-    const { verdicts } = await trySaboteurs(({ name }) => spoiledHarness(name, module, url), () => {}, chosen)
+    const { verdicts } = await trySaboteurs(
+      ({ name }) => spoiledHarness(name, module, url),
+      () => {},
+      chosen,
+    )
     expect(verdicts.map(({ saboteur: { name }, caught }) => ({ name, caught }))).to.have.deep.members(
       chosen.map(({ name }) => ({ name, caught: true })),
     )

@@ -57,7 +57,8 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
           await runCase(chapter, each)
         })
       }
-      if (bench && cases.some(({ breaks }) => breaks)) runner.after(() => inTime(TIDYING, 'closing what was broken', bench.close()))
+      if (bench && cases.some(({ breaks }) => breaks))
+        runner.after(() => inTime(TIDYING, 'closing what was broken', bench.close()))
     })
   }
 
@@ -97,7 +98,10 @@ function limitOf(chapter: number): number {
 }
 
 /** Runs the case, or what stands for it where its feature is not declared. */
-async function perform({ needs, processes, wire, embedded, breaks, fills, run }: Case, ctx: Context): Promise<Pick<Result, 'status' | 'reason'>> {
+async function perform(
+  { needs, processes, wire, embedded, breaks, fills, run }: Case,
+  ctx: Context,
+): Promise<Pick<Result, 'status' | 'reason'>> {
   if (needs !== undefined && ctx.features[needs] === false) {
     await refuses(needs, ctx)
     return { status: 'refused' }

@@ -151,7 +151,11 @@ export class Context {
   }
 
   /** A proxy in front of the broker, and the URL that goes through it. A driver must come that way, unless it is `unused`. */
-  readonly proxy = async ({ unused = false }: { readonly unused?: boolean } = {}): Promise<{ proxy: FaultProxy; url: string }> => {
+  readonly proxy = async ({
+    unused = false,
+  }: {
+    readonly unused?: boolean
+  } = {}): Promise<{ proxy: FaultProxy; url: string }> => {
     const { remote } = this.harness
     const wire = remote && wireOf(remote.url)
     if (!wire) throw new Error('this case needs a broker behind a socket')
@@ -254,7 +258,8 @@ export class Context {
 
   /** Whatever was to happen to a connection happened to one: a driver that ignores the URL it is given would notice no fault. */
   readonly travelled = (): void => {
-    for (const { joined } of this.#ways) expect(joined, "connections through the case's proxy: createDriver(url) must use its URL").to.be.at.least(1)
+    for (const { joined } of this.#ways)
+      expect(joined, "connections through the case's proxy: createDriver(url) must use its URL").to.be.at.least(1)
   }
 
   /** Runs of an attempt that had been run before, as far as was told. */

@@ -29,7 +29,10 @@ const wait: fc.Arbitrary<Wait> = fc.oneof(
 
 const headerName = fc.stringMatching(/^[a-z0-9-]{1,20}$/).filter((name) => !name.startsWith('jobport-'))
 const headers = fc.oneof(
-  { weight: 6, arbitrary: fc.dictionary(headerName, textOf(' ', 'a', '"', '\\', 'é', '汉', '😀', '{', '\u2028'), { maxKeys: 5 }) },
+  {
+    weight: 6,
+    arbitrary: fc.dictionary(headerName, textOf(' ', 'a', '"', '\\', 'é', '汉', '😀', '{', '\u2028'), { maxKeys: 5 }),
+  },
   { weight: 1, arbitrary: fc.constantFrom(64, 20, 8).map(full) },
 )
 const name = fc.oneof(

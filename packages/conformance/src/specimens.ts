@@ -29,14 +29,41 @@ export function textOf(given: Text): string {
 /** What stands in for a property of an error. */
 const property = fc.oneof(
   { weight: 4, arbitrary: text.map((of): Specimen => ({ kind: 'text', of })) },
-  { weight: 3, arbitrary: fc.constantFrom('symbol', 'throws', 'throws undefined', 'nothing', 'bare', 'number', 'bigint', 'absent', 'proxy').map((kind): Specimen => ({ kind })) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .constantFrom('symbol', 'throws', 'throws undefined', 'nothing', 'bare', 'number', 'bigint', 'absent', 'proxy')
+      .map((kind): Specimen => ({ kind })),
+  },
 )
 
 const error: fc.Arbitrary<Specimen> = fc
   .record({ class: fc.constantFrom('Error', 'TypeError', 'plain'), name: property, message: property, stack: property })
   .map((of) => ({ kind: 'error', of }))
 
-const odd: readonly string[] = ['symbol', 'nothing', 'null', 'bare', 'number', 'bigint', 'function', 'proxy', 'revoked', 'cycle', 'foreign stack', 'aggregate', 'cause', 'lost', 'closed', 'hopeless', 'thenable', 'inspect', 'toString', 'date', 'frozen']
+const odd: readonly string[] = [
+  'symbol',
+  'nothing',
+  'null',
+  'bare',
+  'number',
+  'bigint',
+  'function',
+  'proxy',
+  'revoked',
+  'cycle',
+  'foreign stack',
+  'aggregate',
+  'cause',
+  'lost',
+  'closed',
+  'hopeless',
+  'thenable',
+  'inspect',
+  'toString',
+  'date',
+  'frozen',
+]
 
 export const thrown: fc.Arbitrary<Specimen> = fc.oneof(
   { weight: 4, arbitrary: error },
@@ -47,7 +74,12 @@ export const thrown: fc.Arbitrary<Specimen> = fc.oneof(
 export const returned: fc.Arbitrary<Specimen> = fc.oneof(
   { weight: 3, arbitrary: fc.json({ maxDepth: 3 }).map((of): Specimen => ({ kind: 'json', of })) },
   { weight: 3, arbitrary: text.map((of): Specimen => ({ kind: 'text', of })) },
-  { weight: 5, arbitrary: fc.constantFrom(...odd, 'toJSON', 'toJSON undefined', 'getter', 'deep', 'map', 'nan', 'key', 'sparse').map((kind): Specimen => ({ kind })) },
+  {
+    weight: 5,
+    arbitrary: fc
+      .constantFrom(...odd, 'toJSON', 'toJSON undefined', 'getter', 'deep', 'map', 'nan', 'key', 'sparse')
+      .map((kind): Specimen => ({ kind })),
+  },
   { weight: 1, arbitrary: fc.constantFrom('large', 'large text').map((kind): Specimen => ({ kind })) },
 )
 
@@ -102,14 +134,27 @@ const MAKERS: Readonly<Record<string, () => unknown>> = {
   lost: () => new JobportError('LEASE_LOST', 'says the handler'),
   closed: () => new JobportError('CLOSED', 'says the handler'),
   hopeless: () => new UnrecoverableError('no way'),
-  thenable: () => ({ get then() { throw Symbol('then') } }),
-  inspect: () => ({ [Symbol.for('nodejs.util.inspect.custom')]: thrower('throws'), get [Symbol.toStringTag]() { throw new Error('tag') } }),
+  thenable: () => ({
+    get then() {
+      throw Symbol('then')
+    },
+  }),
+  inspect: () => ({
+    [Symbol.for('nodejs.util.inspect.custom')]: thrower('throws'),
+    get [Symbol.toStringTag]() {
+      throw new Error('tag')
+    },
+  }),
   toString: () => ({ toString: thrower('throws undefined'), [Symbol.toPrimitive]: thrower('throws undefined') }),
   date: () => new Date(NaN),
   frozen: () => Object.freeze(new Error('frozen')),
   toJSON: () => ({ toJSON: thrower('throws') }),
   'toJSON undefined': () => ({ a: { toJSON: thrower('throws undefined') } }),
-  getter: () => ({ get a() { throw undefined } }),
+  getter: () => ({
+    get a() {
+      throw undefined
+    },
+  }),
   deep: () => Array.from({ length: 3_000 }).reduce<unknown>((inner) => [inner], 1),
   map: () => new Map([['a', 1]]),
   nan: () => [NaN, Infinity, -0],

@@ -149,7 +149,8 @@ export const concurrency: readonly Case[] = [
   },
   {
     id: 'CON-11',
-    title: 'a lease that is lost is told at once: the handler is aborted with LEASE_LOST, its end changes nothing, another run completes',
+    title:
+      'a lease that is lost is told at once: the handler is aborted with LEASE_LOST, its end changes nothing, another run completes',
     run: async ({ broker, harness, queue, work, story, completed, counted }) => {
       const driver = harness.createDriver()
       const reasons: unknown[] = []

@@ -35,7 +35,15 @@ export const disposal: readonly Case[] = [
         await using other = broker()
         await other.connect()
         expect((await other.health()).ok).to.equal(true)
-        await refusal(async () => own.worker(queue.name, () => 1).ready().then(() => own.close()).then(() => own.connect()), 'CLOSED')
+        await refusal(
+          async () =>
+            own
+              .worker(queue.name, () => 1)
+              .ready()
+              .then(() => own.close())
+              .then(() => own.connect()),
+          'CLOSED',
+        )
       }
     },
   },

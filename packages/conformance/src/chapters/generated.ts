@@ -33,7 +33,8 @@ interface Payload {
 export const generated: readonly Case[] = [
   {
     id: 'SET-01',
-    title: 'whatever handlers throw, return and ask for: every job ends or waits, no slot is lost, the ordinary ones run once; 2,000 drawn',
+    title:
+      'whatever handlers throw, return and ask for: every job ends or waits, no slot is lost, the ordinary ones run once; 2,000 drawn',
     run: async (ctx) => {
       let drawn = 0
       let isBroken = false
@@ -48,7 +49,11 @@ export const generated: readonly Case[] = [
       })
       const seed = Math.floor(ctx.random() * 2 ** 31)
       const limit = { interruptAfterTimeLimit: patiently(LIMIT), timeout: patiently(ENDING + FAR) }
-      const { failed: isFailed, counterexample, errorInstance } = await fc.check(property, { seed, numRuns: RUNS, unbiased: true, ...limit })
+      const {
+        failed: isFailed,
+        counterexample,
+        errorInstance,
+      } = await fc.check(property, { seed, numRuns: RUNS, unbiased: true, ...limit })
       if (isFailed) {
         const { message } = errorInstance as Error
         failed(`${message}; the smallest that was found to break, under the seed ${seed}: ${fc.stringify(counterexample?.[0])}`)
@@ -137,7 +142,9 @@ class Trial {
     expect(this.#good.length, 'runs of ordinary jobs').to.equal(new Set(this.#good).size)
     for (const [n, { act, value }] of this.#batch.entries()) {
       if (act !== 'return' || THENABLES.includes(value.kind) || this.#ends.get(n) === 'far') continue
-      expect([this.#runs.get(n), this.#ends.get(n)], `runs and end of the job that returns ${fc.stringify(value)}`).to.deep.equal([1, 'completed'])
+      expect([this.#runs.get(n), this.#ends.get(n)], `runs and end of the job that returns ${fc.stringify(value)}`).to.deep.equal(
+        [1, 'completed'],
+      )
     }
     for (const ms of this.#waits) {
       expect(ms, 'a wait before a retry, ms').to.be.at.least(0)

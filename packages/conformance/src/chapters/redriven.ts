@@ -6,7 +6,8 @@ import type { Case } from '../case.ts'
 export const redriven: readonly Case[] = [
   {
     id: 'DLQ-14',
-    title: 'a redriven job waits for no delay and opens no dedup window: it runs at once, and its id is free when it has completed',
+    title:
+      'a redriven job waits for no delay and opens no dedup window: it runs at once, and its id is free when it has completed',
     run: async ({ queue, work, story, died, completed, features }) => {
       let broken = true
       await work(() => void (broken && fail()))

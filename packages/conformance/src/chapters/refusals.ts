@@ -55,7 +55,8 @@ export const refusals: readonly Case[] = [
   },
   {
     id: 'SET-04',
-    title: 'a delivery that cannot be settled at all is given up: its slot is free again, and the job comes back as one crash more',
+    title:
+      'a delivery that cannot be settled at all is given up: its slot is free again, and the job comes back as one crash more',
     slow: true,
     run: async (ctx) => {
       const { queue, story, completed, counted } = ctx
@@ -99,7 +100,8 @@ export const refusals: readonly Case[] = [
   },
   {
     id: 'SET-05',
-    title: 'abandon frees its slot at once, and the job comes back as one crash more of the same attempt; what is late is refused',
+    title:
+      'abandon frees its slot at once, and the job comes back as one crash more of the same attempt; what is late is refused',
     run: async (ctx) => {
       await abandonedIn(ctx.another('given'), { id: 'x' }, ctx)
       await abandonedIn(ctx.another('made'), {}, ctx)
@@ -107,7 +109,8 @@ export const refusals: readonly Case[] = [
   },
   {
     id: 'SET-06',
-    title: 'a lease that has run out while another runs the job: no late settlement is accepted, and the newer run ends as it will',
+    title:
+      'a lease that has run out while another runs the job: no late settlement is accepted, and the newer run ends as it will',
     run: async ({ queue, take, counted }) => {
       const late: readonly Outcome[] = [
         { type: 'complete', result: null },

@@ -8,7 +8,39 @@ import type { Case } from '../case.ts'
 import type { Context } from '../context.ts'
 
 /** Names that brokers, clients and proxies give a meaning of their own. */
-const NAMES = ['jobport', 'x-death', 'x-delay', 'x-match', 'nats-msg-id', 'nats-ttl', 'nats-schedule', 'expiration', 'priority', 'content-type', 'content-encoding', 'delivery-count', 'x-delivery-count', 'x-first-death-reason', 'type', 'app-id', 'uid', 'id', 'name', 'attempt', 'attempts', 'crashes', 'delay', 'opts', 'proto', 'constructor', 'status', 'description', '0', '-', 'to-json']
+const NAMES = [
+  'jobport',
+  'x-death',
+  'x-delay',
+  'x-match',
+  'nats-msg-id',
+  'nats-ttl',
+  'nats-schedule',
+  'expiration',
+  'priority',
+  'content-type',
+  'content-encoding',
+  'delivery-count',
+  'x-delivery-count',
+  'x-first-death-reason',
+  'type',
+  'app-id',
+  'uid',
+  'id',
+  'name',
+  'attempt',
+  'attempts',
+  'crashes',
+  'delay',
+  'opts',
+  'proto',
+  'constructor',
+  'status',
+  'description',
+  '0',
+  '-',
+  'to-json',
+]
 /** All names and values together, bytes. */
 const TOGETHER = 32 * 1_024
 /** Of one value, bytes. */
@@ -36,7 +68,8 @@ export const surroundings: readonly Case[] = [
   },
   {
     id: 'LIFE-28',
-    title: 'a handler runs in the asynchronous context in which its worker was made: at first, delayed, retried, of either worker',
+    title:
+      'a handler runs in the asynchronous context in which its worker was made: at first, delayed, retried, of either worker',
     run: async ({ queue, another, work, completed, features }) => {
       const storage = new AsyncLocalStorage<string>()
       const seen: (string | undefined)[] = []
@@ -63,7 +96,8 @@ export const surroundings: readonly Case[] = [
   },
   {
     id: 'LIFE-29',
-    title: 'headers of any name arrive unchanged, up to 32 KiB together: at first, delayed, retried, dead and redriven; more is refused',
+    title:
+      'headers of any name arrive unchanged, up to 32 KiB together: at first, delayed, retried, dead and redriven; more is refused',
     run: async ({ queue, work, completed, died, features, another }) => {
       const odd = Object.fromEntries(NAMES.map((name, i) => [name, `${name} ${i} "ü" 汉`]))
       const kinds = { odd, full: filled(64), broad: filled(9) }
@@ -107,7 +141,10 @@ export const surroundings: readonly Case[] = [
       const late = producer.add('a', 1, { id: 'late', deadline: 400 })
       await within(2_000, 'an add whose deadline has come', refusal(late, ['UNAVAILABLE', 'TIMEOUT']))
       way.mend()
-      const receipts = [...(await within(10_000, 'adds that waited', Promise.all(adds))), ...(await within(10_000, 'addMany', many))]
+      const receipts = [
+        ...(await within(10_000, 'adds that waited', Promise.all(adds))),
+        ...(await within(10_000, 'addMany', many)),
+      ]
       expect(receipts.every(({ added }) => added)).to.equal(true)
       await work(() => 1, { concurrency: 5 })
       await completed(24)

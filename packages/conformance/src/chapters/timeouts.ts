@@ -45,7 +45,8 @@ export const timeouts: readonly Case[] = [
   },
   {
     id: 'RET-19',
-    title: 'what a handler throws because its run was aborted counts: an UnrecoverableError makes the job dead, others are the failure',
+    title:
+      'what a handler throws because its run was aborted counts: an UnrecoverableError makes the job dead, others are the failure',
     run: async ({ queue, work, story, died }) => {
       await work(async ({ name }, signal) => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve))
@@ -63,7 +64,8 @@ export const timeouts: readonly Case[] = [
   },
   {
     id: 'RET-20',
-    title: 'a handler that ignores its signal keeps its slot for the grace, and no run of the job begins before; then an error names it',
+    title:
+      'a handler that ignores its signal keeps its slot for the grace, and no run of the job begins before; then an error names it',
     run: async ({ queue, work, story, completed, counted }) => {
       const spans: { name: string; from: number; until: number }[] = []
       let running = 0
@@ -94,7 +96,8 @@ export const timeouts: readonly Case[] = [
       const others = spans.filter(({ name, from }) => from > before && name !== 'stone deaf 1')
       expect(others.map(({ name }) => name)).to.have.members(['stone deaf 2', 'next 1'])
       const first = spans.find(({ name }) => name === 'stone deaf 1')!
-      for (const { name, from } of others) expect(from - first.from, `${name} began after, ms`).to.be.at.least(TIMEOUT + GRACE - 20)
+      for (const { name, from } of others)
+        expect(from - first.from, `${name} began after, ms`).to.be.at.least(TIMEOUT + GRACE - 20)
       await until(
         () => story.errors.length > 0,
         'an error event',

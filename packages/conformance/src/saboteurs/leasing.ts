@@ -11,8 +11,7 @@ export const leasing: readonly Saboteur[] = [
     name: 'keeps what is abandoned',
     caughtBy: 'SET-05',
     touches: [12],
-    wrap: (driver) =>
-      tamper(driver, { deliver: (receive, delivery) => receive({ ...copyOf(delivery), abandon: () => {} }) }),
+    wrap: (driver) => tamper(driver, { deliver: (receive, delivery) => receive({ ...copyOf(delivery), abandon: () => {} }) }),
   },
   {
     name: 'counts no crash for what is abandoned',
@@ -31,7 +30,10 @@ export const leasing: readonly Saboteur[] = [
     wrap: (driver) =>
       tamper(driver, {
         deliver: (receive, delivery) =>
-          receive({ ...copyOf(delivery), abandon: () => void delivery.settle({ type: 'complete', result: null }).catch(() => {}) }),
+          receive({
+            ...copyOf(delivery),
+            abandon: () => void delivery.settle({ type: 'complete', result: null }).catch(() => {}),
+          }),
       }),
   },
   {
