@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 // loaded before mocha looks for new globals
-import '@jobport/adapter-bullmq'
+import { BullMQDriver } from '@jobport/adapter-bullmq'
 import { saboteurs, spoiledHarness, trySaboteurs } from '@jobport/conformance'
 
 // What the suite's saboteurs on memory cannot show: processes that are frozen, connections that are cut.
@@ -11,6 +11,7 @@ const module = new URL(import.meta.resolve('@jobport/adapter-bullmq'))
 describe('saboteurs on a broker', () => {
   it('are caught, each by the case that names it, on an assertion of its own', async function () {
     this.timeout(240_000)
+    expect(BullMQDriver).to.be.a('function')
     const chosen = saboteurs.filter(({ needs }) => needs === 'broker')
     expect(chosen).to.have.length.at.least(3)
     const { verdicts } = await trySaboteurs(

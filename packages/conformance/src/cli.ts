@@ -55,7 +55,7 @@ await new Command('jobport-certify')
     'tries the suite itself instead: drivers that each break one promise, in memory, and on the broker those that memory cannot show; takes minutes',
   )
   .action((broker: string | undefined, options: Options, command: Command) => {
-    if (options.saboteurs) return trySuite(broker)
+    if (options.saboteurs) return trySuite(broker, console.log)
     return broker === undefined ? command.error("error: missing required argument 'broker'") : main(broker, options)
   })
   .hook('preAction', (command) => checkValues(command, { whole: { seed: 0 }, positive: ['patience'], patterns: ['grep'] }))

@@ -9,20 +9,19 @@ import {
   type Worker,
   type WorkerOptions,
 } from '@jobport/core'
-import type { Delivery, Driver, Features, Message } from '@jobport/core/driver'
+import type { Delivery, Driver, Features } from '@jobport/core/driver'
 import { expect, until, DEADLINE } from './assert.ts'
 import { Child, type ChildTask } from './child.ts'
 import { duplicatesOf } from './duplicates.ts'
 import { violations, type Added } from './history.ts'
 import { FaultProxy } from './proxy.ts'
 import { Story } from './story.ts'
+import { tidied } from './tidied.ts'
 import { difference, within } from './wait.ts'
 import { wireOf } from './wire.ts'
 import type { Breakable } from './breakable.ts'
 import type { Harness } from './harness.ts'
 
-/** A driver's close ends within 5 s, a broker's within a second more; with room for a machine that is busy, ms. */
-const CLOSING = 8_000
 /** An admin call ends by its deadline, ms. */
 const DROPPING = 15_000
 
@@ -298,16 +297,4 @@ export class Context {
     }
     return [...failures, ...(await tidied([cleaner.close({ timeout: 100 })]))]
   }
-}
-
-/** What went wrong. */
-async function tidied(steps: readonly Promise<unknown>[], deadline: number = CLOSING): Promise<readonly unknown[]> {
-  const ends = await Promise.allSettled(steps.map((step) => within(deadline, 'tidying up after a case', step)))
-  return ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []))
-}
-
-/** A message as core would make it, for cases below core. */
-export function messageOf(over: Partial<Message> = {}): Message {
-  const uid = over.uid ?? `u-${randomBytes(8).toString('hex')}`
-  return { version: 1, id: uid, uid, name: 'job', data: null, headers: {}, addedAt: Date.now(), attempts: 1, ...over }
 }

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { RetryError, type AddOptions } from '@jobport/core'
 import { make, returned, thrown, type Specimen } from './specimens.ts'
 import type { Features } from '@jobport/core/driver'
@@ -67,7 +67,7 @@ export function perform({ act, value, wait: delay, countAttempt }: Draw): unknow
 
 /** What a worker's `backoff` answers for it. */
 export function backoffOf({ wait: answer }: Draw): number | 'dead' | Promise<number | 'dead'> {
-  if (answer === 'throws') throw Symbol('no backoff')
+  if (answer === 'throws') throw Symbol('no backoff') as unknown
   if (answer === 'rejects') return Promise.reject(undefined)
   return (typeof answer === 'number' || answer === 'dead' ? answer : oddOf(answer)) as number
 }

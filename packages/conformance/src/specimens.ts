@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { runInNewContext } from 'node:vm'
 import { JobportError, UnrecoverableError } from '@jobport/core'
 
@@ -104,7 +104,7 @@ function errorOf(parts: { class: string; name: Specimen; message: Specimen; stac
 
 function thrower(kind: string): () => never {
   return () => {
-    throw kind === 'throws' ? new Error('a getter that throws') : undefined
+    throw (kind === 'throws' ? new Error('a getter that throws') : undefined) as unknown
   }
 }
 
@@ -134,11 +134,8 @@ const MAKERS: Readonly<Record<string, () => unknown>> = {
   lost: () => new JobportError('LEASE_LOST', 'says the handler'),
   closed: () => new JobportError('CLOSED', 'says the handler'),
   hopeless: () => new UnrecoverableError('no way'),
-  thenable: () => ({
-    get then() {
-      throw Symbol('then')
-    },
-  }),
+  // oxlint-disable-next-line unicorn/no-thenable -- a handler may return one
+  thenable: () => Object.defineProperty({}, 'then', { get: thrower('throws undefined') }),
   inspect: () => ({
     [Symbol.for('nodejs.util.inspect.custom')]: thrower('throws'),
     get [Symbol.toStringTag]() {
@@ -150,11 +147,7 @@ const MAKERS: Readonly<Record<string, () => unknown>> = {
   frozen: () => Object.freeze(new Error('frozen')),
   toJSON: () => ({ toJSON: thrower('throws') }),
   'toJSON undefined': () => ({ a: { toJSON: thrower('throws undefined') } }),
-  getter: () => ({
-    get a() {
-      throw undefined
-    },
-  }),
+  getter: () => Object.defineProperty({}, 'a', { get: thrower('throws undefined'), enumerable: true }),
   deep: () => Array.from({ length: 3_000 }).reduce<unknown>((inner) => [inner], 1),
   map: () => new Map([['a', 1]]),
   nan: () => [NaN, Infinity, -0],

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, failed, quiet, until } from '../assert.ts'
 import { backoffOf, drawsFor, perform, type Draw } from '../draws.ts'
 import { patiently } from '../wait.ts'
-import type { Job, Queue, Worker } from '@jobport/core'
+import type { Job, JobView, Queue, Worker } from '@jobport/core'
 import type { Case } from '../case.ts'
 import type { AnyJobs, Context } from '../context.ts'
 
@@ -53,10 +53,12 @@ export const generated: readonly Case[] = [
         failed: isFailed,
         counterexample,
         errorInstance,
-      } = await fc.check(property, { seed, numRuns: RUNS, unbiased: true, ...limit })
+      } = await fc.check(property, { seed, numRuns: RUNS, plugins: [fc.unbiased()], ...limit })
       if (isFailed) {
         const { message } = errorInstance as Error
-        failed(`${message}; the smallest that was found to break, under the seed ${seed}: ${fc.stringify(counterexample?.[0])}`)
+        failed(
+          `${message}; the smallest that was found to break, under the seed ${seed}: ${fc.stringify((counterexample as [unknown] | null)?.[0])}`,
+        )
       }
       expect(drawn, 'values drawn in time').to.be.at.least(DRAWN)
     },
@@ -150,7 +152,7 @@ class Trial {
       expect(ms, 'a wait before a retry, ms').to.be.at.least(0)
       if (features.delay) expect(ms, 'a wait before a retry, ms').to.be.at.most(features.delay.max)
     }
-    await this.#isKept()
+    await this.#areKept()
   }
 
   /** As many jobs as there are slots must be able to run at once. */
@@ -204,20 +206,11 @@ class Trial {
     return this.#batch.flatMap((draw, n) => (this.#ends.has(n) ? [] : [{ n, runs: this.#runs.get(n) ?? 0, draw }])).slice(0, 3)
   }
 
-  /** What is stored of the errors is text that every broker can hold, within limits. */
-  async #isKept(): Promise<void> {
+  async #areKept(): Promise<void> {
     let cursor: string | undefined
     do {
       const page = await this.#queue.deadLetters.list({ limit: 100, ...(cursor !== undefined && { cursor }) })
-      for (const { error, id } of page.jobs) {
-        for (const [part, limit] of Object.entries(KEPT)) {
-          const text = error![part as 'name']
-          if (part === 'stack' && text === undefined) continue
-          expect(text, `${part} of ${id}`).to.be.a('string')
-          expect(text.isWellFormed() && !text.includes('\0'), `${part} of ${id} is well formed`).to.equal(true)
-          expect(Buffer.byteLength(JSON.stringify(text)) - 2, `${part} of ${id}, bytes of JSON`).to.be.at.most(limit)
-        }
-      }
+      for (const job of page.jobs) isKept(job)
       cursor = page.cursor
     } while (cursor !== undefined)
   }
@@ -225,4 +218,15 @@ class Trial {
 
 function numberOf({ data }: Job): number | undefined {
   return (data as Payload | null)?.n
+}
+
+/** What is stored of its error is text that every broker can hold, within limits. */
+function isKept({ error, id }: JobView): void {
+  for (const [part, limit] of Object.entries(KEPT)) {
+    const text = error![part as 'name'] as string | undefined
+    if (part === 'stack' && text === undefined) continue
+    expect(text, `${part} of ${id}`).to.be.a('string')
+    expect(text!.isWellFormed() && !text!.includes('\0'), `${part} of ${id} is well formed`).to.equal(true)
+    expect(Buffer.byteLength(JSON.stringify(text)) - 2, `${part} of ${id}, bytes of JSON`).to.be.at.most(limit)
+  }
 }

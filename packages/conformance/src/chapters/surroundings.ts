@@ -1,9 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { JobportError } from '@jobport/core'
 import { expect, refusal, until, within } from '../assert.ts'
-import { intercepted } from '../intercepted.ts'
 import { pause } from '../wait.ts'
-import type { DriverListener, PublishResult } from '@jobport/core/driver'
+import type { Driver, DriverListener, PublishResult } from '@jobport/core/driver'
 import type { Case } from '../case.ts'
 import type { Context } from '../context.ts'
 
@@ -190,12 +189,12 @@ function filled(count: number): Record<string, string> {
 }
 
 /** A driver whose connection is lost and made again when the case says so. */
-function interruptible({ harness }: Context): { driver: ReturnType<typeof intercepted>; cut: () => void; mend: () => void } {
+function interruptible({ harness }: Context): { driver: Driver; cut: () => void; mend: () => void } {
   const honest = harness.createDriver()
   let listener: DriverListener | undefined
   let isCut = false
   const gone = (): JobportError => new JobportError('UNAVAILABLE', 'the connection is lost')
-  const driver: ReturnType<typeof intercepted> = {
+  const driver: Driver = {
     contract: 1,
     name: honest.name,
     features: honest.features,

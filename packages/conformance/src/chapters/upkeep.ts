@@ -1,5 +1,5 @@
 import { expect, quiet, until, within } from '../assert.ts'
-import { messageOf } from '../context.ts'
+import { messageOf } from '../message.ts'
 import { ENVELOPE_VERSION, type Delivery } from '@jobport/core/driver'
 import type { Case } from '../case.ts'
 import type { Job } from '@jobport/core'

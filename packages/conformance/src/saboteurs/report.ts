@@ -4,10 +4,10 @@ import { spoiledHarness } from './spoiled.ts'
 import { trySaboteurs } from './trial.ts'
 
 /**
- * Tries every saboteur and tells which case caught it: in memory, and on the broker at `url` those that need processes or a wire.
+ * Tries every saboteur and says which case caught it: in memory, and on the broker at `url` those that need processes or a wire.
  * Ends the process, with 1 if one escapes.
  */
-export async function trySuite(url: string | undefined): Promise<void> {
+export async function trySuite(url: string | undefined, say: (line: string) => void): Promise<void> {
   const { createDriver } = await adapterFor('memory://saboteurs', undefined)
   const adapter = url === undefined ? undefined : await adapterFor(url, undefined)
   const { verdicts, unproven, untried } = await trySaboteurs(
@@ -17,13 +17,13 @@ export async function trySuite(url: string | undefined): Promise<void> {
       return { name: 'memory', createDriver: () => wrap(createDriver(store)) }
     },
     ({ saboteur: { name, caughtBy }, caught, red }) =>
-      console.log(`${caught ? 'caught ' : 'ESCAPED'} ${name}: ${caughtBy}${also(red.filter((id) => id !== caughtBy))}`),
+      say(`${caught ? 'caught ' : 'ESCAPED'} ${name}: ${caughtBy}${also(red.filter((id) => id !== caughtBy))}`),
   )
   const escaped = verdicts.filter(({ caught }) => !caught).length
-  console.log(`\nUnproven, for no saboteur turned them red: ${unproven.join(', ')}`)
+  say(`\nUnproven, for no saboteur turned them red: ${unproven.join(', ')}`)
   if (untried.length > 0)
-    console.log(`Not tried, for they need a broker (--saboteurs redis://…): ${untried.map(({ name }) => name).join('; ')}`)
-  console.log(`${verdicts.length - escaped} caught, ${escaped} escaped, ${untried.length} not tried`)
+    say(`Not tried, for they need a broker (--saboteurs redis://…): ${untried.map(({ name }) => name).join('; ')}`)
+  say(`${verdicts.length - escaped} caught, ${escaped} escaped, ${untried.length} not tried`)
   // saboteurs leave things open
   process.exit(escaped > 0 ? 1 : 0)
 }
