@@ -1,4 +1,5 @@
 import { JobportError, type Queue } from '@jobport/core'
+import { pause } from './wait.ts'
 import type { Features } from '@jobport/core/driver'
 
 type Verb = 'add' | 'remove' | 'purge' | 'redrive' | 'redriveAll' | 'bury' | 'clear'
@@ -21,6 +22,8 @@ export interface Deeds {
 
 /** Of a hundred steps, so many; the rest are adds. */
 const SHARES: Record<Exclude<Verb, 'add'>, number> = { remove: 10, redrive: 14, bury: 6, redriveAll: 3, purge: 2, clear: 1 }
+/** Between two steps, ms. */
+const PACE = 2
 /** Few enough that hands get into each other's way. */
 const IDS = 20
 
@@ -39,7 +42,11 @@ export function planOf(count: number, random: () => number, { cancel, delay }: F
 /** Does it all, step by step. */
 export async function operate(queue: Queue, plan: readonly Step[]): Promise<Deeds> {
   const deeds: Deeds = { accepted: [], removed: 0, redriven: 0 }
-  for (const step of plan) await act(queue, step, deeds)
+  for (const step of plan) {
+    await act(queue, step, deeds)
+    // a broker that answers at once would let no job die meanwhile
+    await pause(PACE)
+  }
   return deeds
 }
 

@@ -45,7 +45,8 @@ export interface Driver {
   /** Looking into a queue and tending it. Cheap: no I/O, no state of its own. */
   admin(queue: string): QueueAdmin
   /**
-   * Hands unsettled deliveries back at no cost in crashes, so that their leases are lost here, and disconnects. A settlement that is
+   * Hands unsettled deliveries back at no cost in crashes, and disconnects. Their leases are lost here: to settle one later rejects
+   * with `LEASE_LOST`, as before. A settlement that is
    * under way may finish; one that has not by then rejects, and its job's lease runs out. Idempotent; always ends, within 5 s.
    */
   close(): Promise<void>
@@ -235,7 +236,7 @@ export type Scope = 'live' | 'dead'
 
 export interface QueueStatus {
   readonly paused: boolean
-  /** Worker processes that consume this queue now. */
+  /** Processes that consume this queue now, however many drivers and workers each has; from when its `consume` has resolved. */
   readonly workers: number
 }
 
