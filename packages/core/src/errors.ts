@@ -42,6 +42,9 @@ interface Details extends ErrorOptions {
   readonly failures?: ReadonlyMap<number, JobportError>
 }
 
+/** Longest message, in characters: some quote what they were given. */
+const MAX_MESSAGE = 8_192
+
 /** The only error that Jobport throws by itself. `cause` keeps the native one. */
 export class JobportError extends Error {
   override readonly name = 'JobportError'
@@ -54,7 +57,7 @@ export class JobportError extends Error {
   declare readonly failures?: ReadonlyMap<number, JobportError>
 
   constructor(code: ErrorCode, message: string, { cause, id, receipts, failures }: Details = {}) {
-    super(redact(message), cause === undefined ? undefined : { cause: withoutSecrets(cause) })
+    super(redact(message.slice(0, MAX_MESSAGE)), cause === undefined ? undefined : { cause: withoutSecrets(cause) })
     this.code = code
     if (id !== undefined) this.id = id
     if (receipts) this.receipts = receipts
@@ -64,7 +67,11 @@ export class JobportError extends Error {
 
 /** Also of another copy of this package, as an adapter may bring one. */
 export function isJobportError(error: unknown): error is JobportError {
-  return error instanceof Error && error.name === 'JobportError' && 'code' in error
+  try {
+    return error instanceof Error && error.name === 'JobportError' && 'code' in error
+  } catch {
+    return false
+  }
 }
 
 /** Throw it from a handler to skip the remaining attempts. Recognised by `name`, so BullMQ's own class counts too. */
@@ -95,7 +102,8 @@ export class RetryError extends Error {
 
 /** Takes user names, passwords and tokens out of URLs, wherever they stand in `text`; rather too much than too little. */
 export function redact(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)\S*@/gi, '$1***@').replace(/([?&](?:pass|password|token)=)[^&\s]+/gi, '$1***')
+  const bare = text.includes('@') ? text.replace(/([a-z][a-z0-9+.-]{0,30}:\/\/)\S{0,500}@/gi, '$1***@') : text
+  return bare.replace(/([?&](?:pass|password|token)=)[^&\s]+/gi, '$1***')
 }
 
 /** Native errors can hold credentials in the text and, as ioredis does with AUTH, in the command they quote. */

@@ -46,7 +46,8 @@ export function toError(thrown: unknown): Error {
 
 function isReadable(thrown: unknown): thrown is Error {
   try {
-    if (!(thrown instanceof Error)) return false
+    // oxlint-disable-next-line typescript/no-deprecated -- Error.isError needs Node 24
+    if (!(thrown instanceof Error) && !types.isNativeError(thrown)) return false
     const { name, message, stack } = thrown as { readonly [Key in keyof Error]: unknown }
     return typeof name === 'string' && typeof message === 'string' && (stack === undefined || typeof stack === 'string')
   } catch {
@@ -67,10 +68,30 @@ function read(thrown: unknown, field: 'name' | 'message' | 'stack'): string | un
 
 function show(thrown: unknown): string {
   try {
-    return inspect(thrown, { depth: 2 })
+    return inspect(typeof thrown === 'object' ? beginning(thrown) : thrown, {
+      depth: 1,
+      maxArrayLength: 20,
+      maxStringLength: 1_000,
+    })
   } catch {
     return 'a value that cannot be shown'
   }
+}
+
+/** The value, or its first fields: `inspect` reads all of them, however many there are. */
+function beginning(value: object | null): unknown {
+  if (value === null || Array.isArray(value)) return value
+  const keys = Object.keys(value)
+  const isBig = keys.length > FIELDS || Object.values(value).some((field: unknown) => sizeOf(field) > FIELDS)
+  if (!isBig) return value
+  const fields = value as Record<string, unknown>
+  return Object.fromEntries(keys.slice(0, FIELDS).map((key) => [key, sizeOf(fields[key]) > FIELDS ? '…' : fields[key]]))
+}
+
+const FIELDS = 20
+
+function sizeOf(field: unknown): number {
+  return typeof field === 'object' && field !== null && !Array.isArray(field) ? Object.keys(field).length : 0
 }
 
 /** The longest well-formed beginning of `text` that JSON holds in `most` bytes, without NUL. */

@@ -3,6 +3,10 @@ import { JobportError } from './errors.ts'
 import type { Json } from './driver.ts'
 
 const MAX_DEPTH = 500
+/** Of one array: no broker takes the bytes of more. */
+const MAX_ITEMS = 2 ** 24
+/** Of a path in a message, characters. */
+const MAX_PATH = 200
 
 /** A detached copy in JSON's normal form, and an upper bound of its size. */
 export interface Normal {
@@ -22,7 +26,7 @@ export function normalise(value: unknown): Normal {
 
 /** `undefined` means: leave it out of the object it stands in. */
 function copy(value: unknown, path: string, depth: number, size: { bytes: number }): Json | undefined {
-  if (depth > MAX_DEPTH) throw invalid(path.slice(0, 40), `is circular or deeper than ${MAX_DEPTH}`)
+  if (depth > MAX_DEPTH) throw invalid(path, `is circular or deeper than ${MAX_DEPTH}`)
   switch (typeof value) {
     case 'string':
       return copyText(value, path, size)
@@ -56,6 +60,7 @@ function copyObject(value: object | null, path: string, depth: number, size: { b
   if (value instanceof Date && Number.isNaN(value.getTime())) throw invalid(path, 'is an invalid Date')
   if ('toJSON' in value && typeof value.toJSON === 'function')
     return copy((value.toJSON as (key: string) => unknown)(''), path, depth + 1, size)
+  if (Array.isArray(value) && value.length > MAX_ITEMS) throw invalid(path, `has more than ${MAX_ITEMS} items`)
   if (Array.isArray(value)) return Array.from(value, (item: unknown, i) => copy(item, `${path}[${i}]`, depth + 1, size) ?? null)
   if (types.isBoxedPrimitive(value)) return copy(value.valueOf(), path, depth + 1, size)
   if (isOpaque(value)) throw invalid(path, `is a ${value.constructor.name}, which JSON cannot hold`)
@@ -90,5 +95,6 @@ function isOpaque(value: object): boolean {
 }
 
 function invalid(path: string, what: string): JobportError {
-  return new JobportError('INVALID_ARGUMENT', `${path} ${what}`)
+  const place = path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path
+  return new JobportError('INVALID_ARGUMENT', `${place} ${what}`)
 }

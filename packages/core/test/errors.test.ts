@@ -24,6 +24,15 @@ describe('errors', () => {
     expect(error.cause).to.equal(native)
   })
 
+  it('take no time to redact, however long the text and whatever stands in it', () => {
+    for (const text of ['a'.repeat(1e6), `${'a://'.repeat(1e5)} @`, '@'.repeat(1e6), 'redis://'.repeat(1e5)]) {
+      const start = performance.now()
+      redact(text)
+      expect(new JobportError('REJECTED', text).message.length).to.be.below(10_000)
+      expect(performance.now() - start, text.slice(0, 10)).to.be.below(3_000)
+    }
+  })
+
   it('make an Error of anything that was thrown', () => {
     const circle: { self?: unknown } = {}
     circle.self = circle

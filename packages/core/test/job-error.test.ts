@@ -67,6 +67,14 @@ describe('the error of a job', () => {
     })
   }
 
+  it('is made soon of a thrown object with many fields', () => {
+    const wide = Object.fromEntries(Array.from({ length: 300_000 }, (_, i) => [`field-${i}`, i]))
+    const start = performance.now()
+    for (const thrown of [wide, { nested: wide }, [wide]]) toError(thrown)
+    expect(performance.now() - start).to.be.below(5_000)
+    expect(toError({ code: 5, detail: { why: 'no' } }).message).to.equal("{ code: 5, detail: { why: 'no' } }")
+  })
+
   it('is made although Error.prepareStackTrace throws', () => {
     const { prepareStackTrace } = Error
     Error.prepareStackTrace = () => {
