@@ -105,11 +105,12 @@ export class Broker extends Emitter<BrokerEvents> {
     const workers = [...this.#workers]
       .filter(({ stopped }) => !stopped)
       .map(({ queue, consuming, running, stuck }) => ({ queue, consuming, running, stuck }))
+    const end = this.#connection.end()
     try {
-      const latency = await this.#connection.ping()
+      const latency = await this.#connection.ping(end)
       const { server } = await this.#connection.connect()
       const states = [...this.#queues].map(
-        async (name) => [name, await this.#connection.admin(name, 'status', (admin) => admin.status())] as const,
+        async (name) => [name, await this.#connection.admin(name, 'status', (admin) => admin.status(), end)] as const,
       )
       const queues = Object.fromEntries(await Promise.all(states))
       return { ok: workers.every(({ consuming, stuck }) => consuming && stuck === 0), latency, server, queues, workers }
@@ -135,7 +136,8 @@ export class Broker extends Emitter<BrokerEvents> {
   }
 
   /**
-   * Stops the workers, gracefully for `timeout` ms, then disconnects. Idempotent; ends in time even if the broker is
+   * Stops the workers, gracefully for `timeout` ms, then disconnects. Idempotent: the first call's `timeout` counts, for a worker that
+   * is stopping already its own. Ends in time even if the broker is
    * away. The process then exits by itself. No worker can be made from now on; running jobs may use the broker until
    * the workers have stopped, then all calls are refused with `CLOSED`.
    */
@@ -146,8 +148,12 @@ export class Broker extends Emitter<BrokerEvents> {
   }
 
   async #close(options: StopOptions): Promise<void> {
-    if (this.#workers.size > 0) await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
-    await this.#connection.close().catch((error: Error) => this.notify('error', error))
+    try {
+      if (this.#workers.size > 0) await Promise.all([...this.#workers].map((worker) => worker.stop(options)))
+      await this.#connection.close()
+    } catch (error) {
+      this.notify('error', toError(error))
+    }
     for (const cancel of this.#signals.values()) cancel()
   }
 

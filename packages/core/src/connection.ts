@@ -2,7 +2,7 @@ import { createDriver, type Config } from './config.ts'
 import { within } from './deadline.ts'
 import { isJobportError, JobportError } from './errors.ts'
 import { Gate } from './gate.ts'
-import { HeldAdds } from './held-adds.ts'
+import { HeldTally } from './held-adds.ts'
 import type { Driver, DriverListener, Features, QueueAdmin, ServerInfo } from './driver.ts'
 
 export interface ConnectionOptions {
@@ -21,7 +21,7 @@ export class Connection {
   readonly #listener: DriverListener
   readonly #gate = new Gate(ADMIN_CALLS)
   /** Adds of all queues that wait for the broker. */
-  readonly held: HeldAdds = new HeldAdds()
+  readonly held: HeldTally = new HeldTally()
   #making: Promise<Driver> | undefined
   #driver: Driver | undefined
   #connecting: Promise<ServerInfo> | undefined
@@ -81,47 +81,43 @@ export class Connection {
       const server = await this.#connecting
       this.checkOpen()
       this.#server = server
+      this.held.wake()
       return server
     } finally {
       this.#connecting = undefined
     }
   }
 
-  /** As {@link connect}, but tries until `end` (ms, of `performance.now`) while the broker cannot be reached. For `jobs` adds. */
-  async connectBy(end: number, jobs: number): Promise<ServerInfo> {
-    for (;;) {
-      try {
-        return await within(end - performance.now(), 'connecting', this.connect())
-      } catch (thrown) {
-        const error = thrown as JobportError
-        if (error.code !== 'UNAVAILABLE' && error.code !== 'TIMEOUT') throw error
-        if (!(await this.held.wait(jobs, end))) throw asUnavailable((await this.driver()).name, error)
-      }
-    }
+  /** When a call that begins now must end, ms of `performance.now`. */
+  end(): number {
+    return performance.now() + this.#options.deadline
   }
 
-  /** Costs a round trip; answers how long it took, ms. */
-  async ping(): Promise<number> {
+  /** Costs a round trip; returns how long it took, ms. */
+  async ping(end: number = this.end()): Promise<number> {
     const server = this.#server
     const before = performance.now()
-    await this.connect()
-    if (server) await within(this.#options.deadline, 'a ping', (await this.driver()).connect(this.#listener))
+    await within(end - performance.now(), 'connecting', this.connect())
+    if (server) this.#server = await within(end - performance.now(), 'a ping', (await this.driver()).connect(this.#listener))
     return performance.now() - before
   }
 
-  /** Runs `call` on the queue's admin, connected, within the deadline. */
-  async admin<T>(queue: string, what: string, call: (admin: QueueAdmin) => Promise<T>): Promise<T> {
+  /** Runs `call` on the queue's admin, connected, until `end` (ms, of `performance.now`) at the latest. Throws `TIMEOUT`. */
+  async admin<T>(queue: string, what: string, call: (admin: QueueAdmin) => Promise<T>, end: number = this.end()): Promise<T> {
     const driver = await this.driver()
-    await this.connect()
-    const { deadline } = this.#options
-    const end = performance.now() + deadline
     const doing = `${what} on ${queue}`
-    if (!(await this.#gate.enter(deadline))) throw new JobportError('TIMEOUT', `${doing} waited ${deadline} ms for its turn`)
+    await this.#connectFor(doing, end)
+    if (!(await this.#gate.enter(end - performance.now())))
+      throw new JobportError('TIMEOUT', `${doing} had no turn by its deadline`)
     try {
       return await within(end - performance.now(), doing, call(driver.admin(queue)))
     } finally {
       this.#gate.leave()
     }
+  }
+
+  async #connectFor(doing: string, end: number): Promise<void> {
+    if (!this.#server || this.#closing) await within(end - performance.now(), `connecting for ${doing}`, this.connect())
   }
 
   /** Throws `NOT_SUPPORTED` before any I/O. */

@@ -5,6 +5,7 @@ import { checkId } from './names.ts'
 import { checkRecord, whole } from './options.ts'
 import { checkPage, type PageOptions } from './page.ts'
 import type { Connection } from './connection.ts'
+import type { StoredJob } from './driver.ts'
 import type { Receipt } from './receipt.ts'
 
 const PAGE = 100
@@ -27,8 +28,7 @@ export class DeadLetters {
   }
 
   async get(id: string): Promise<JobView | undefined> {
-    checkId(id)
-    const job = await this.#connection.admin(this.#queue, 'deadLetters.get', (admin) => admin.get(id, 'dead'))
+    const job = await this.#newest(id, this.#connection.end())
     return job && viewOf(this.#queue, job)
   }
 
@@ -38,9 +38,10 @@ export class DeadLetters {
    */
   async redrive(id: string, options: { readonly attempts?: number } = {}): Promise<Receipt> {
     checkRecord(options, '', { attempts: whole(1, 1_000_000) })
-    const dead = await this.get(id)
+    const end = this.#connection.end()
+    const dead = await this.#newest(id, end)
     const uid = newUid()
-    const answer = dead ? await this.#redrive(dead.uid, { uid, ...options }) : 'missing'
+    const answer = dead ? await this.#redrive(dead.message.uid, { uid, ...options }, end) : 'missing'
     if (answer === 'missing') throw new JobportError('NOT_FOUND', `no dead letter of id '${id}' in ${this.#queue}`, { id })
     if (answer === 'duplicate') throw new JobportError('DUPLICATE', `id '${id}' is live in ${this.#queue}`, { id })
     return { id, uid, added: true }
@@ -48,10 +49,9 @@ export class DeadLetters {
 
   /** Redrives what is dead now, the oldest first. `skipped`: their ids are live. Keeps the uids of all letters in memory. */
   async redriveAll(): Promise<{ redriven: number; skipped: number }> {
-    const before = Date.now()
     const uids: string[] = []
     for await (const jobs of this.#pages()) {
-      for (const { uid, diedAt } of jobs) if (diedAt!.getTime() <= before) uids.push(uid)
+      for (const { uid } of jobs) uids.push(uid)
     }
     const total = { redriven: 0, skipped: 0 }
     // one after the other: that is the order in which they arrive
@@ -65,12 +65,13 @@ export class DeadLetters {
 
   /** `true` if there was one. */
   async remove(id: string): Promise<boolean> {
-    const dead = await this.get(id)
+    const end = this.#connection.end()
+    const dead = await this.#newest(id, end)
     if (!dead) return false
-    return this.#connection.admin(this.#queue, 'deadLetters.remove', (admin) => admin.remove(dead.uid, 'dead'))
+    return this.#connection.admin(this.#queue, 'deadLetters.remove', (admin) => admin.remove(dead.message.uid, 'dead'), end)
   }
 
-  /** Removes them all. Answers how many. */
+  /** Removes them all. Returns how many. */
   async purge(): Promise<number> {
     return this.#connection.admin(this.#queue, 'deadLetters.purge', (admin) => admin.purge('dead'))
   }
@@ -84,7 +85,12 @@ export class DeadLetters {
     } while (cursor !== undefined)
   }
 
-  #redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'> {
-    return this.#connection.admin(this.#queue, 'deadLetters.redrive', (admin) => admin.redrive(uid, as))
+  async #newest(id: string, end: number): Promise<StoredJob | undefined> {
+    checkId(id)
+    return this.#connection.admin(this.#queue, 'deadLetters.get', (admin) => admin.get(id, 'dead'), end)
+  }
+
+  #redrive(uid: string, as: { uid: string; attempts?: number }, end?: number): Promise<'redriven' | 'duplicate' | 'missing'> {
+    return this.#connection.admin(this.#queue, 'deadLetters.redrive', (admin) => admin.redrive(uid, as), end)
   }
 }

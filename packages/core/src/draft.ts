@@ -26,9 +26,14 @@ export function draftOf(
   options: AddOptions = NONE,
 ): Draft {
   if (options !== NONE) checkAddOptions(options)
-  if (!(job instanceof JobDefinition)) return drafted(job, data, defaults ? { ...defaults, ...options } : options)
+  if (!(job instanceof JobDefinition)) return drafted(job, data, defaults ? { ...defaults, ...present(options) } : options)
   job.checkQueue(queue)
-  return drafted(job.name, data, { ...defaults, ...job.options, ...options })
+  return drafted(job.name, data, { ...defaults, ...present(job.options), ...present(options) })
+}
+
+/** An option that is `undefined` is absent: a default stands. */
+function present<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>
 }
 
 function drafted(name: string, data: unknown, options: AddOptions): Draft {

@@ -1,81 +1,31 @@
 import { within } from './deadline.ts'
 import { JobportError } from './errors.ts'
-import { requireFeature, type Connection } from './connection.ts'
+import { requireFeature } from './connection.ts'
+import { toError } from './job-error.ts'
 import type { Draft } from './draft.ts'
 import type { Driver, Message, PublishResult, ServerInfo } from './driver.ts'
 import type { Receipt } from './receipt.ts'
 
-/** What a driver gets beyond the deadline to say what it knows, ms. */
+/** What a driver gets of the deadline to say what it knows, ms; of a short one a quarter. */
 const GRACE = 200
 
-export interface Admitted {
-  readonly driver: Driver
-  /** Of the deadline, ms. */
-  readonly left: number
-}
-
-/** A connected driver, and what is left of the deadline; at once if it is connected. What the adapter or the server lacks for a draft is refused. */
-export function admit(connection: Connection, drafts: readonly Draft[], deadline: number): Admitted | Promise<Admitted> {
-  const driver = connection.made
-  const server = connection.server
-  if (!driver || !server) return admitLater(connection, drafts, deadline)
-  for (const draft of drafts) checkDraft(draft, driver, server)
-  return { driver, left: deadline }
-}
-
-async function admitLater(connection: Connection, drafts: readonly Draft[], deadline: number): Promise<Admitted> {
-  const driver = connection.made ?? (await connection.driver())
-  for (const { message } of drafts) checkFeatures(driver, message)
-  const start = performance.now()
-  const server = await connection.connectBy(start + deadline, drafts.length)
-  for (const draft of drafts) checkSize(draft, server)
-  return { driver, left: Math.max(1, deadline - (performance.now() - start)) }
-}
-
-/** One receipt or error per message, in order, within the deadline (ms). Messages wait for a broker that is away. Never rejects. */
-export async function confirm(
-  connection: Connection,
-  driver: Driver,
-  queue: string,
-  messages: readonly Message[],
-  deadline: number,
-): Promise<(Receipt | JobportError)[]> {
-  const end = performance.now() + deadline
-  const results = await confirmed(driver, queue, messages, deadline)
-  for (let left = awayIn(results); left.length > 0; left = awayIn(results)) {
-    if (!(await connection.held.wait(left.length, end))) break
-    if (connection.closed) {
-      for (const i of left) results[i] = CLOSED
-      break
-    }
-    const wanted = left.map((i) => messages[i]!)
-    const found = await confirmed(driver, queue, wanted, Math.max(1, end - performance.now()))
-    for (const [k, i] of left.entries()) results[i] = found[k]!
-  }
-  return results.map((result, i) => receiptOf(messages[i]!, result))
-}
-
-const CLOSED: PublishResult = { status: 'rejected', error: new JobportError('CLOSED', 'the broker is closed') }
-
-/** By index, what was not stored because the broker cannot be reached. */
-function awayIn(results: readonly PublishResult[]): number[] {
-  return results.flatMap((result, i) => (result.status === 'rejected' && result.error.code === 'UNAVAILABLE' ? [i] : []))
-}
-
-/** The driver's word, or `unknown` for all if it gives none in time. */
-async function confirmed(driver: Driver, queue: string, messages: readonly Message[], ms: number): Promise<PublishResult[]> {
+/** One result per message, in order, within `ms`: the driver's word, or `unknown` where it gives none. Never rejects. */
+export async function publish(driver: Driver, queue: string, messages: readonly Message[], ms: number): Promise<PublishResult[]> {
   const abort = new AbortController()
-  const timer = setTimeout(() => abort.abort(new JobportError('TIMEOUT', `no confirmation within ${Math.round(ms)} ms`)), ms)
+  const late = (): void => abort.abort(new JobportError('TIMEOUT', `no confirmation within ${Math.round(ms)} ms`))
+  const timer = setTimeout(late, ms - Math.min(GRACE, ms / 4))
   try {
-    return await within(ms + GRACE, 'publishing', driver.publish(queue, messages, { signal: abort.signal }))
-  } catch (error) {
-    return messages.map(() => ({ status: 'unknown', error: error as JobportError }))
+    const results: unknown = await within(ms, 'publishing', driver.publish(queue, messages, { signal: abort.signal }))
+    return messages.map((_, i) => readResult((results as readonly unknown[] | undefined)?.[i]))
+  } catch (thrown) {
+    return messages.map(() => unknown(toError(thrown)))
   } finally {
     clearTimeout(timer)
   }
 }
 
-function receiptOf({ id, uid }: Message, result: PublishResult): Receipt | JobportError {
+export function receiptOf(message: Message, result: PublishResult): Receipt | JobportError {
+  const { id, uid } = message
   switch (result.status) {
     case 'added':
       return { id, added: true, uid }
@@ -84,10 +34,7 @@ function receiptOf({ id, uid }: Message, result: PublishResult): Receipt | Jobpo
       if (result.uid === uid) return { id, added: true, uid }
       return { id, added: false, ...(result.uid !== undefined && { uid: result.uid }) }
     case 'rejected':
-      return new JobportError(result.error.code, `job '${id}' was not stored: ${result.error.message}`, {
-        id,
-        cause: result.error,
-      })
+      return unstored(message, result.error)
     case 'unknown':
       return new JobportError('UNCONFIRMED', `job '${id}' may or may not have been stored: ${result.error.message}`, {
         id,
@@ -96,12 +43,12 @@ function receiptOf({ id, uid }: Message, result: PublishResult): Receipt | Jobpo
   }
 }
 
-function checkDraft(draft: Draft, driver: Driver, server: ServerInfo): void {
-  checkFeatures(driver, draft.message)
-  checkSize(draft, server)
+export function unstored({ id }: Message, cause: JobportError): JobportError {
+  return new JobportError(cause.code, `job '${id}' was not stored: ${cause.message}`, { id, cause })
 }
 
-function checkFeatures(driver: Driver, { delay, backoff, priority, dedup }: Message): void {
+/** Throws what the adapter lacks for a message, before any I/O. */
+export function checkFeatures(driver: Driver, { delay, backoff, priority, dedup }: Message): void {
   const { features } = driver
   if (delay !== undefined || backoff?.delay) requireFeature(driver, 'delay')
   if (priority !== undefined) requireFeature(driver, 'priority')
@@ -114,12 +61,26 @@ function checkFeatures(driver: Driver, { delay, backoff, priority, dedup }: Mess
   }
 }
 
-function checkSize({ message, atMost }: Draft, { maxPayload }: ServerInfo): void {
-  if (atMost <= maxPayload) return
+/** The error if the server takes no payload of this size. */
+export function checkSize({ message, atMost }: Draft, { maxPayload }: ServerInfo): JobportError | undefined {
+  if (atMost <= maxPayload) return undefined
   const size = Buffer.byteLength(JSON.stringify(message.data))
-  if (size <= maxPayload) return
-  throw new JobportError(
+  if (size <= maxPayload) return undefined
+  return new JobportError(
     'PAYLOAD_TOO_LARGE',
     `the payload of '${message.name}' has ${size} bytes; the server takes ${maxPayload}`,
   )
+}
+
+const STATUSES: ReadonlySet<unknown> = new Set<PublishResult['status']>(['added', 'duplicate', 'rejected', 'unknown'])
+
+/** A driver's result may be anything if the driver is wrong. */
+function readResult(result: unknown): PublishResult {
+  const { status, error } = (result ?? {}) as Partial<Record<'status' | 'error', unknown>>
+  const isWhole = STATUSES.has(status) && (status === 'added' || status === 'duplicate' || error instanceof Error)
+  return isWhole ? (result as PublishResult) : unknown(new Error('the driver gave no result'))
+}
+
+function unknown(cause: Error): PublishResult {
+  return { status: 'unknown', error: new JobportError('UNCONFIRMED', cause.message, { cause }) }
 }

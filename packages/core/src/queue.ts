@@ -4,13 +4,13 @@ import { JobportError } from './errors.ts'
 import { checkId, checkQueueName } from './names.ts'
 import { checkDeadline, checkDefaults, checkRecord, type AddOptions, type JobOptions } from './options.ts'
 import { isPlain } from './plain.ts'
-import { admit, confirm, type Admitted } from './publish.ts'
+import { checkFeatures } from './publish.ts'
 import { viewOf, type JobPage, type JobView } from './job-view.ts'
 import { checkPage, type PageOptions } from './page.ts'
 import { Outbox } from './outbox.ts'
 import { JobDefinition } from './define-job.ts'
 import { Connection } from './connection.ts'
-import type { Features, JobState, QueueAdmin } from './driver.ts'
+import type { Features, JobState, QueueAdmin, Scope, StoredJob } from './driver.ts'
 import type { Receipt } from './receipt.ts'
 
 export interface QueueOptions {
@@ -44,7 +44,7 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     const { defaults, deadline = brokerDeadline } = options
     this.name = name
     this.#connection = connection
-    this.#defaults = defaults
+    this.#defaults = defaults && structuredClone(defaults)
     this.#deadline = deadline
     this.#outbox = new Outbox(connection, name)
     this.deadLetters = new DeadLetters(name, connection)
@@ -61,17 +61,25 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     try {
       const draft = draftOf(this.name, job, data, this.#defaults, options)
       const deadline = options?.deadline ?? this.#deadline
-      if (job instanceof JobDefinition) return job.validate(data).then(() => this.#admit(draft, deadline))
-      return this.#admit(draft, deadline)
+      if (job instanceof JobDefinition) return job.validate(data).then(() => this.#add(draft, deadline))
+      return this.#add(draft, deadline)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  #admit(draft: Draft, deadline: number): Promise<Receipt> {
-    const admitted = admit(this.#connection, [draft], deadline)
-    const send = ({ driver, left }: Admitted): Promise<Receipt> => this.#outbox.add(driver, draft.message, left)
-    return admitted instanceof Promise ? admitted.then(send) : send(admitted)
+  #add(draft: Draft, deadline: number): Promise<Receipt> {
+    const driver = this.#connection.made
+    if (!driver) return this.#addLater(draft, deadline)
+    checkFeatures(driver, draft.message)
+    return this.#outbox.add(draft, deadline)
+  }
+
+  /** The adapter is imported first: what it lacks is refused before any I/O. */
+  async #addLater(draft: Draft, deadline: number): Promise<Receipt> {
+    const driver = await this.#connection.driver()
+    checkFeatures(driver, draft.message)
+    return this.#outbox.add(draft, deadline)
   }
 
   /** Not atomic. One receipt per job, in order, or `PARTLY_ADDED` with the receipts and the failures by index. */
@@ -80,11 +88,12 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
     const list: unknown = jobs
     if (!Array.isArray(list)) throw new JobportError('INVALID_ARGUMENT', 'addMany takes a list of { name, data, options? }')
     const drafts = jobs.map((job, index) => this.#draftAt(index, job))
-    const { driver, left } = await admit(this.#connection, drafts, options.deadline ?? this.#deadline)
+    const driver = this.#connection.made ?? (await this.#connection.driver())
+    for (const { message } of drafts) checkFeatures(driver, message)
     if (drafts.length === 0) return []
-    this.#outbox.flush()
-    const messages = drafts.map(({ message }) => message)
-    const outcomes = await confirm(this.#connection, driver, this.name, messages, left)
+    const outcomes = await this.#outbox.addMany(drafts, options.deadline ?? this.#deadline)
+    const refused = outcomes.find((outcome) => outcome instanceof JobportError && outcome.code === 'PAYLOAD_TOO_LARGE')
+    if (refused) throw refused as JobportError
     const failures = new Map<number, JobportError>()
     const receipts = outcomes.map((outcome, index) => {
       if (!(outcome instanceof JobportError)) return outcome
@@ -102,8 +111,12 @@ export class Queue<Jobs extends object = Record<string, unknown>> {
   /** The live job that holds the id, or its newest dead letter. `features.inspect: 'given'` knows no id that core made. */
   async get<Name extends keyof Jobs & string>(id: string): Promise<JobView<Jobs[Name]> | undefined> {
     checkId(id)
-    const live = await this.#admin('inspect', 'get', (admin) => admin.get(id, 'live'))
-    return live ? viewOf(this.name, live) : ((await this.deadLetters.get(id)) as JobView<Jobs[Name]> | undefined)
+    await this.#connection.need('inspect')
+    const end = this.#connection.end()
+    const get = (scope: Scope): Promise<StoredJob | undefined> =>
+      this.#connection.admin(this.name, 'get', (admin) => admin.get(id, scope), end)
+    const job = (await get('live')) ?? (await get('dead'))
+    return job && viewOf(this.name, job)
   }
 
   /** A page of jobs in one state, in a stable order. Jobs that move while you page may be missed or seen twice. */

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Broker, JobportError } from '@jobport/core'
 import type { Message, PublishResult } from '@jobport/core/driver'
@@ -55,6 +55,30 @@ describe('publishing, on scripted answers', () => {
         .add('a', 1, { id: 'x', deadline: 20 }),
     )
     expect(error).to.include({ code: 'UNCONFIRMED', id: 'x' })
+  })
+
+  it('takes no result of a driver for what it is not', async () => {
+    for (const results of [undefined, [], [undefined], [{ status: 'maybe' }], [{ status: 'rejected' }]]) {
+      const driver = new ScriptedDriver()
+      driver.publish = async () => results as PublishResult[]
+      expect(await failureOf(new Broker(driver).queue('q').add('a', 1))).to.have.property('code', 'UNCONFIRMED')
+      driver.publish = () => Promise.reject(results)
+      expect(await failureOf(new Broker(driver).queue('q').add('a', 1))).to.have.property('code', 'UNCONFIRMED')
+    }
+  })
+
+  it('lets the defaults stand for an option that is undefined, and keeps them', async () => {
+    const seen: Message[] = []
+    const broker = answering((message) => {
+      seen.push(message)
+      return { status: 'added' }
+    })
+    const defaults = { attempts: 3, headers: { a: '1' } }
+    const queue = broker.queue('q', { defaults })
+    defaults.attempts = 9
+    defaults.headers.a = '2'
+    await queue.add('a', 1, { attempts: undefined } as never)
+    expect(seen[0]).to.deep.include({ attempts: 3, headers: { a: '1' } })
   })
 
   it('gives one receipt per job of addMany, or says which were not added', async () => {
@@ -146,6 +170,45 @@ describe('publishing, on scripted answers', () => {
       expect((await adds).every(({ added }) => added)).to.equal(true)
       expect(await many).to.have.length(1)
       expect(arrived).to.deep.equal([...ids, 'last'])
+    })
+
+    it('keeps the order, also from the start, of what comes while it waits, and of uneven refusals', async () => {
+      const driver = new ScriptedDriver()
+      const arrived: string[] = []
+      let isDown = true
+      driver.connect = async () => {
+        if (isDown) throw new JobportError('UNAVAILABLE', 'nobody is there')
+        return { server: 's', maxPayload: 1_000 }
+      }
+      driver.publish = async (_queue, messages) =>
+        messages.map(({ id }) => {
+          if (calls++ % 3 === 0) return away
+          arrived.push(id)
+          return { status: 'added' }
+        })
+      let calls = 0
+      const queue = new Broker(driver).queue('q')
+      const first = queue.add('a', 1, { id: 'first' })
+      await sleep(50)
+      isDown = false
+      const second = queue.add('a', 1, { id: 'second' })
+      await Promise.all([first, second])
+      expect(arrived).to.deep.equal(['first', 'second'])
+      const ids = Array.from({ length: 64 }, (_, i) => `id-${i}`)
+      await Promise.all(ids.map((id) => queue.add('a', 1, { id })))
+      expect(arrived.slice(2).toSorted()).to.deep.equal(ids.toSorted())
+    })
+
+    it('is tried less and less often', async () => {
+      const driver = new ScriptedDriver()
+      const tries: number[] = []
+      driver.publish = async (_queue, messages) => {
+        tries.push(performance.now())
+        return messages.map(() => away)
+      }
+      const queue = new Broker(driver).queue('q')
+      await Promise.all(Array.from({ length: 100 }, () => failureOf(queue.add('a', 1, { deadline: 2_500 }))))
+      expect(tries.length).to.be.below(20)
     })
 
     it('goes on when the driver says that it is up', async () => {
