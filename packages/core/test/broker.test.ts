@@ -80,6 +80,15 @@ describe('closing a broker, on a scripted driver', () => {
     await broker.close()
   })
 
+  it('listens to signals only', () => {
+    const broker = new Broker(new ScriptedDriver())
+    for (const signal of ['SIGFOO', 'sigterm', 15, 'SIGKILL', 'toString']) {
+      expect(() => broker.closeOn(signal as 'SIGTERM'))
+        .to.throw('names of signals')
+        .with.property('code', 'INVALID_ARGUMENT')
+    }
+  })
+
   it('shares one listener of a signal among many brokers, and closes them all', async () => {
     const before = listeners()
     const brokers = Array.from({ length: 11 }, () => new Broker(new ScriptedDriver()).closeOn('SIGUSR2', 'SIGUSR2'))
