@@ -12,7 +12,7 @@ export interface ConsumingOptions {
   readonly onError: (error: Error) => void
 }
 
-/** A subscription that has not heard of its broker for this long is built anew, whatever the client library says; ms. */
+/** A subscription that has not heard of its broker for this long is replaced, whatever the client library says; ms. */
 const SILENCE = 30_000
 const WATCH_INTERVAL = 5_000
 const CALL_DEADLINE = 5_000
@@ -21,7 +21,7 @@ const LONGEST_WAIT = 5_000
 /** No later try can mend these. */
 const FATAL: ReadonlySet<string> = new Set(['INVALID_CONFIG', 'ADAPTER_MISSING', 'NOT_SUPPORTED', 'CLOSED'])
 
-/** A worker's subscription: made when the broker can be had, watched, made anew when it falls silent. */
+/** A worker's subscription: made when the broker can be had, watched, replaced when it falls silent. */
 export class Consuming {
   /** The first time jobs could be consumed. */
   readonly ready: Promise<void>
@@ -108,13 +108,17 @@ export class Consuming {
     const silent = this.#consumer
     this.#consumer = undefined
     this.#options.onError(
-      new JobportError('UNAVAILABLE', `${this.#queue}: no sign of life from the broker for ${SILENCE} ms; consuming anew`),
+      new JobportError('UNAVAILABLE', `${this.#queue}: no sign of life from the broker for ${SILENCE} ms; subscribing again`),
     )
     void this.#stop(silent)
     this.start()
   }
 
   async #stop(consumer: Consumer): Promise<void> {
-    await within(CALL_DEADLINE, 'stopping a consumer', consumer.stop()).catch((error: Error) => this.#options.onError(error))
+    try {
+      await within(CALL_DEADLINE, 'stopping a consumer', consumer.stop())
+    } catch (thrown) {
+      this.#options.onError(toError(thrown))
+    }
   }
 }

@@ -32,3 +32,10 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', done)
   })
 }
+
+/** Resolves with `work`, or after `ms`. */
+export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const abort = new AbortController()
+  await Promise.race([work, pause(ms, abort.signal)])
+  abort.abort()
+}

@@ -16,6 +16,16 @@ export interface JobDefinitionOptions<In, Out> extends JobOptions {
   readonly schema?: StandardSchemaV1<In, Out>
 }
 
+/** In one message. */
+const MAX_ISSUES = 20
+
+/** The schema found issues. What else a validator throws is a failure of its own. */
+export class PayloadRefused extends JobportError {
+  constructor(message: string) {
+    super('INVALID_ARGUMENT', message)
+  }
+}
+
 /** A kind of job, shared by the code that adds it and the code that handles it. */
 export class JobDefinition<In = unknown, Out = In> {
   readonly name: string
@@ -43,7 +53,7 @@ export class JobDefinition<In = unknown, Out = In> {
     if (!this.#schema) return data as Out
     const result = await this.#schema['~standard'].validate(data)
     if (!result.issues) return result.value
-    throw new JobportError('INVALID_ARGUMENT', `${this.name}: ${result.issues.map(describe).join('; ')}`)
+    throw new PayloadRefused(`${this.name}: ${result.issues.slice(0, MAX_ISSUES).map(describe).join('; ')}`)
   }
 
   /** Throws `INVALID_ARGUMENT` if the definition belongs to another queue. */

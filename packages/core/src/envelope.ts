@@ -4,6 +4,7 @@ import type { Backoff, Json, Message } from './driver.ts'
 /** Raised when a message changes so that an older worker would misread it. */
 export const ENVELOPE_VERSION = 1
 
+const MAX_INSTANT = 8.64e15
 const ENCODER = new TextEncoder()
 const DECODER = new TextDecoder('utf-8', { fatal: true })
 
@@ -52,7 +53,7 @@ export function readMessage(value: unknown): Message {
     name: text(name, 'name'),
     data: (data ?? null) as Json,
     headers: readHeaders(headers),
-    addedAt: number(addedAt, 'addedAt'),
+    addedAt: instant(addedAt, 'addedAt'),
     attempts: Math.max(1, count(attempts, 'attempts')),
     ...(backoff != null && { backoff: readBackoff(backoff) }),
     ...(timeout != null && { timeout: number(timeout, 'timeout') }),
@@ -106,6 +107,12 @@ function text(value: unknown, what: string, least = 1): string {
 function number(value: unknown, what: string): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw invalid(what, 'a number ≥ 0')
   return value
+}
+
+/** Epoch ms that a Date can hold. */
+function instant(value: unknown, what: string): number {
+  if (number(value, what) > MAX_INSTANT) throw invalid(what, 'an instant')
+  return value as number
 }
 
 function count(value: unknown, what: string): number {

@@ -1,6 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventEmitter } from 'node:events'
 import { JobportError } from './errors.ts'
 import { toError, toJobError } from './job-error.ts'
+import { isThenable } from './thenable.ts'
 import type { DeadReason } from './driver.ts'
 import type { Job } from './job.ts'
 
@@ -32,29 +34,47 @@ export interface BrokerEvents {
 export class Emitter<Events extends { [Name in keyof Events]: unknown[] } & { error: [Error] }> extends EventEmitter<
   EventMap<Events>
 > {
+  /** Runs what it is given in the async context in which this object was made. */
+  protected readonly inContext: ReturnType<typeof AsyncLocalStorage.snapshot> = AsyncLocalStorage.snapshot()
+  readonly #guard: (name: unknown) => void
+
   constructor(known: readonly (keyof Events & string)[]) {
     super()
     const names: ReadonlySet<unknown> = new Set([...known, ...NODES_OWN])
-    const plain: EventEmitter = this as unknown as EventEmitter
-    plain.on('newListener', (name: unknown) => {
+    this.#guard = (name) => {
       if (names.has(name)) return
       throw new JobportError('INVALID_ARGUMENT', `there is no event '${String(name)}'; known: ${known.join(', ')}`)
-    })
+    }
+    this.#plain.on('newListener', this.#guard)
+  }
+
+  override removeAllListeners(name?: unknown): this {
+    this.#plain.off('newListener', this.#guard)
+    super.removeAllListeners(name as never)
+    this.#plain.on('newListener', this.#guard)
+    return this
   }
 
   /** What core calls to tell the listeners. */
   protected notify<Name extends keyof Events & string>(name: Name, ...args: Events[Name]): void {
-    const plain: EventEmitter = this as unknown as EventEmitter
-    if (plain.listenerCount(name) === 0) return name === 'error' ? warn(args[0] as Error) : undefined
+    if (this.#plain.listenerCount(name) > 0) return this.inContext(() => this.#tell(name, args))
+    if (name === 'error') warn(args[0] as Error)
+  }
+
+  #tell<Name extends keyof Events & string>(name: Name, args: Events[Name]): void {
     // the raw ones: those of `once` take themselves away
-    for (const listener of plain.rawListeners(name)) {
+    for (const listener of this.#plain.rawListeners(name)) {
       try {
         const returned: unknown = listener.apply(this, args)
-        if (returned instanceof Promise) returned.catch((thrown: unknown) => this.#complain(name, thrown))
+        if (isThenable(returned)) Promise.resolve(returned).catch((thrown: unknown) => this.#complain(name, thrown))
       } catch (thrown) {
         this.#complain(name, thrown)
       }
     }
+  }
+
+  get #plain(): EventEmitter {
+    return this
   }
 
   #complain(name: string, thrown: unknown): void {

@@ -1,6 +1,6 @@
 import { pause } from './deadline.ts'
 
-/** Lets so many calls through at once; the others wait in order. */
+/** Lets a fixed number of calls through at once; the others wait in order. */
 export class Gate {
   readonly #places: number
   readonly #waiting = new Set<() => void>()

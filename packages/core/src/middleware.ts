@@ -9,7 +9,13 @@ export type Middleware<AnyJob = Job> = (job: AnyJob, next: () => Promise<unknown
 /** The first middleware is the outermost. */
 export function compose<AnyJob>(middleware: readonly Middleware<AnyJob>[], handler: Handler<AnyJob>): Handler<AnyJob> {
   return middleware.reduceRight<Handler<AnyJob>>(
-    (inner, outer) => (job, signal) => outer(job, async () => inner(job, signal)),
+    (inner, outer) => (job, signal) =>
+      outer(job, () => {
+        const running = (async () => inner(job, signal))()
+        // a middleware that does not wait for it must not end the process
+        running.catch(() => {})
+        return running
+      }),
     handler,
   )
 }

@@ -22,7 +22,9 @@ export function backoffDelay(backoff: Backoff | undefined, attempt: number, rand
 /** What a `RetryError` asks for. It may be of another class with that name, so its fields may hold anything. */
 function wishOf(error: Error): { delay?: number; countAttempt?: boolean } {
   try {
-    const { delay, countAttempt } = error as { delay?: unknown; countAttempt?: unknown }
+    // what could not be read is the cause of what stands for it
+    const wisher = 'delay' in error ? error : error.cause
+    const { delay, countAttempt } = wisher as { delay?: unknown; countAttempt?: unknown }
     return { ...(isWait(delay) && { delay }), ...(isWait(delay) && countAttempt === false && { countAttempt }) }
   } catch {
     return {}

@@ -1,10 +1,12 @@
 import { decide, backoffDelay } from './retry.ts'
-import { isJobportError, JobportError } from './errors.ts'
-import { toError } from './job-error.ts'
+import { JobportError, type ErrorCode } from './errors.ts'
+import { toError, toJobError } from './job-error.ts'
 import { normalise } from './json.ts'
-import { MAX_TIMER } from './deadline.ts'
+import { MAX_TIMER, within } from './deadline.ts'
+import { isThenable } from './thenable.ts'
 import type { Backoff, Delivery, Json, Outcome } from './driver.ts'
 import type { Job } from './job.ts'
+import { PayloadRefused } from './define-job.ts'
 import type { Handler } from './middleware.ts'
 
 /** A wait in ms, or `'dead'`: no further run. For jobs that brought no `backoff` of their own. */
@@ -32,6 +34,9 @@ export interface Verdict {
   readonly result?: unknown
 }
 
+/** Longest wait for a backoff function that returns a promise, ms. */
+const BACKOFF_LIMIT = 5_000
+
 const SETTLED = new JobportError('CLOSED', 'the job is settled')
 
 /** One run of one job: calls the handler, watches the clock and the lease, and decides. */
@@ -41,17 +46,14 @@ export class Run {
   readonly #abort = new AbortController()
   /** Why it was aborted first. A lost lease replaces any other reason. */
   #reason: JobportError | undefined
+  /** When it ends without its handler, ms of `performance.now`. */
+  #endAt = Infinity
   #grace: NodeJS.Timeout | undefined
   #interrupt: ((reason: JobportError) => void) | undefined
 
   constructor(job: Job, delivery: Delivery) {
     this.job = job
     this.delivery = delivery
-  }
-
-  /** Fires the handler's signal, and ends the run with the handler or after `grace` ms. Its verdict is to give the job back. */
-  stop(reason: JobportError, grace: number): void {
-    this.#end(reason, grace)
   }
 
   /** Fires the handler's signal for whatever it left behind. */
@@ -66,8 +68,8 @@ export class Run {
     const timer =
       timeout === undefined
         ? undefined
-        : setTimeout(() => this.#end(timedOut(timeout), policy.abortGrace), Math.min(timeout, MAX_TIMER))
-    lease.onLost(() => this.#end(leaseLost(this.job), 0))
+        : setTimeout(() => this.end(timedOut(timeout), policy.abortGrace), Math.min(timeout, MAX_TIMER))
+    lease.onLost(() => this.end(leaseLost(this.job), 0))
     try {
       const { signal } = this.#abort
       signal.throwIfAborted()
@@ -82,9 +84,16 @@ export class Run {
     }
   }
 
-  #end(reason: JobportError, grace: number): void {
+  /**
+   * Fires the handler's signal, and ends the run with the handler or after `grace` ms, never later than it was told before. The
+   * first reason decides what becomes of the job: after `TIMEOUT` it has failed, after `CLOSED` it goes back.
+   */
+  end(reason: JobportError, grace: number): void {
     if (!this.#reason || reason.code === 'LEASE_LOST') this.#reason = reason
     this.#abort.abort(reason)
+    const at = performance.now() + grace
+    if (at >= this.#endAt) return
+    this.#endAt = at
     clearTimeout(this.#grace)
     if (grace > 0) this.#grace = setTimeout(() => this.#interrupt?.(IGNORED), grace)
     else this.#interrupt?.(IGNORED)
@@ -94,12 +103,14 @@ export class Run {
   #interruptible(running: PromiseLike<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject
-      running.then(resolve, reject)
+      // a thenable of its own kind may resolve with another one, which would tie this promise to it
+      Promise.resolve(running).then(resolve, reject)
+      if (performance.now() >= this.#endAt) reject(IGNORED)
     })
   }
 
   /** The handler has returned, but only after its signal had fired. */
-  async #late(reason: JobportError, policy: RunPolicy): Promise<Verdict> {
+  #late(reason: JobportError, policy: RunPolicy): Verdict | Promise<Verdict> {
     return reason.code === 'TIMEOUT' ? this.#failed(reason, policy) : given(reason)
   }
 
@@ -107,12 +118,13 @@ export class Run {
     const reason = this.#reason
     if (!reason) return this.#failed(toError(thrown), policy)
     if (reason.code !== 'TIMEOUT') return given(reason)
-    if (thrown === IGNORED) policy.report(ignoring(this.job, policy.abortGrace))
-    const error = toError(thrown)
-    return this.#failed(thrown === IGNORED || error.name === 'AbortError' ? reason : error, policy)
+    if (thrown === IGNORED) policy.report(ignoring(this.job))
+    const standsForTimeout = thrown === IGNORED || toJobError(thrown).name === 'AbortError'
+    return this.#failed(standsForTimeout ? reason : toError(thrown), policy)
   }
 
   async #failed(error: Error, policy: RunPolicy): Promise<Verdict> {
+    if (error instanceof PayloadRefused) return { outcome: { type: 'dead', reason: 'invalid', error: toJobError(error) }, error }
     const { attempt, attempts } = this.job
     const wait = attempt < attempts ? await waitOf(this.job, error, this.delivery.message.backoff, policy) : 0
     return { outcome: whole(decide(error, attempt, attempts, wait), this.job, policy), error }
@@ -121,10 +133,6 @@ export class Run {
 
 /** What a run is interrupted with whose handler has not ended. */
 const IGNORED = new JobportError('TIMEOUT', 'the handler ignores its signal')
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
-}
 
 /** Of a run that was stopped, or whose lease is lost. */
 function given(reason: JobportError): Verdict {
@@ -136,18 +144,20 @@ function completed(job: Job, result: unknown, { maxResult, report }: RunPolicy):
 }
 
 /** The work is done: a result that cannot be stored is `null`, and reported, but does not undo it. */
-function asJson({ name, id }: Job, result: unknown, most: number, report: RunPolicy['report']): Json {
+function asJson(job: Job, result: unknown, most: number, report: RunPolicy['report']): Json {
   try {
     const { data, atMost } = normalise(result)
     const size = atMost <= most ? 0 : Buffer.byteLength(JSON.stringify(data))
     if (size <= most) return data
-    throw new JobportError('PAYLOAD_TOO_LARGE', `it has ${size} bytes; the server takes ${most}`)
+    report(unstored('PAYLOAD_TOO_LARGE', job, `it has ${size} bytes; the server takes ${most}`))
   } catch (cause) {
-    const error = toError(cause)
-    const code = isJobportError(error) ? error.code : 'INVALID_ARGUMENT'
-    report(new JobportError(code, `the result of ${name} ${id} is not stored: ${error.message}`, { id }))
-    return null
+    report(unstored('INVALID_ARGUMENT', job, toJobError(cause).message))
   }
+  return null
+}
+
+function unstored(code: ErrorCode, { name, id }: Job, why: string): JobportError {
+  return new JobportError(code, `the result of ${name} ${id} is not stored: ${why}`, { id })
 }
 
 async function waitOf(
@@ -158,7 +168,7 @@ async function waitOf(
 ): Promise<number | 'dead'> {
   if (own || !backoff) return backoffDelay(own, job.attempt)
   try {
-    const wait = await backoff(job.attempt, error, job)
+    const wait = await within(BACKOFF_LIMIT, 'the backoff function', Promise.resolve(backoff(job.attempt, error, job)))
     if (wait === 'dead') return wait
     if (typeof wait === 'number' && !Number.isNaN(wait)) return Math.max(0, wait)
     throw new JobportError('INVALID_ARGUMENT', `backoff returned ${typeof wait}: it must return a number of ms, or 'dead'`)
@@ -191,7 +201,7 @@ function leaseLost({ name, id }: Job): JobportError {
   return new JobportError('LEASE_LOST', `${name} ${id} is no longer this worker's`, { id })
 }
 
-function ignoring({ name, id }: Job, grace: number): JobportError {
-  const text = `the handler of ${name} ${id} still runs ${grace} ms after its timeout: it ignores its signal and may overlap with the next run`
+function ignoring({ name, id }: Job): JobportError {
+  const text = `the handler of ${name} ${id} still runs long after its timeout: it ignores its signal and may overlap with the next run`
   return new JobportError('TIMEOUT', text, { id })
 }

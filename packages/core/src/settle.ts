@@ -19,6 +19,8 @@ const LONGEST_WAIT = 5_000
 
 /** The broker may take the same outcome later. */
 const PASSING: ReadonlySet<string> = new Set(['UNAVAILABLE', 'TIMEOUT'])
+/** How often the same outcome is offered to a broker that may take it later, before less is offered. */
+const TRIES = 3
 
 /**
  * Settles a delivery, with less to store each time the broker refuses: without the result, with a bare error, with the bare
@@ -42,12 +44,17 @@ async function settleLesser(
 ): Promise<boolean> {
   const end = performance.now() + PATIENCE
   let wait = 0
+  let passing = 0
   for (;;) {
-    if (left.length > 1 && !PASSING.has(refused.code)) {
-      report(said(delivery, left[0]!, refused, `trying ${described(left[1]!)}`))
-      left.shift()
+    passing = PASSING.has(refused.code) ? passing + 1 : 0
+    const isHasty = signal.aborted || performance.now() >= end
+    if (left.length > 1 && (isHasty || passing === 0 || passing >= TRIES)) {
+      const lesser = isHasty ? left.at(-1)! : left[1]!
+      report(said(delivery, left[0]!, refused, `trying ${described(lesser)}`))
+      left = left.slice(left.indexOf(lesser))
+      passing = 0
     } else {
-      if (signal.aborted || performance.now() >= end) {
+      if (isHasty) {
         delivery.abandon()
         report(said(delivery, left[0]!, refused, 'given up: the broker will deliver it again'))
         return false

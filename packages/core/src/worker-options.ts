@@ -10,8 +10,8 @@ export interface WorkerOptions {
   /** Longest run in ms, for jobs that brought none. Default: none. */
   readonly timeout?: number
   /**
-   * How long a handler may take to end once its signal has fired, ms. Until then the slot stays taken and the job does not
-   * run again. Default 5,000.
+   * How long a handler may take to end after its timeout, ms. Until then the slot stays taken and the job does not run again.
+   * Default 5,000.
    */
   readonly abortGrace?: number
   /** For jobs that brought none. Default: no wait. */

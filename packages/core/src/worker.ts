@@ -1,6 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { Consuming } from './consuming.ts'
-import { pause } from './deadline.ts'
+import { atMost, pause } from './deadline.ts'
+import { PayloadRefused, type JobDefinition } from './define-job.ts'
 import { ENVELOPE_VERSION } from './envelope.ts'
 import { JobportError } from './errors.ts'
 import { toError, toJobError } from './job-error.ts'
@@ -13,6 +13,7 @@ import { settle, type SettleOptions } from './settle.ts'
 import { checkStop, checkWorkerOptions, type StopOptions, type WorkerOptions } from './worker-options.ts'
 import { Connection } from './connection.ts'
 import type { DeadReason, Delivery, Outcome } from './driver.ts'
+import type { Handler } from './middleware.ts'
 
 const RECEIVED = Promise.resolve()
 /** From this many crashes on a job runs alone, so that it cannot drag its neighbours along. */
@@ -32,8 +33,6 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   readonly #crashLimit: number
   readonly #connection: Connection
   readonly #consuming: Consuming
-  /** Runs what it is given in the async context in which the worker was made. */
-  readonly #inContext = AsyncLocalStorage.snapshot()
   /** Settled in vain so far. */
   readonly #stuck = new Set<Delivery>()
   /** Fires when a stop has run out of time. */
@@ -67,8 +66,8 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     this.#consuming = new Consuming(queue, connection, {
       prefetch: options.concurrency ?? 1,
       signal: this.#stopping.signal,
-      deliver: (delivery) => this.#inContext(this.#accept, delivery),
-      onError: (error) => this.#inContext(() => this.notify('error', error)),
+      deliver: (delivery) => this.inContext(this.#accept, delivery),
+      onError: (error) => this.notify('error', error),
     })
     setImmediate(() => this.#consuming.start())
   }
@@ -78,9 +77,9 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     return this.#consuming.ready
   }
 
-  /** Whether the broker was heard of lately on this worker's subscription. */
+  /** Whether the broker was heard of lately on this worker's subscription, or one job runs alone while it is halted. */
   get consuming(): boolean {
-    return this.#consuming.alive
+    return this.#alone !== undefined || this.#consuming.alive
   }
 
   /** Whether it was told to stop. */
@@ -93,14 +92,14 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     return this.#work.size
   }
 
-  /** Jobs in hand that have ended, while the broker refuses to store how. Each holds a slot, for a minute at most. */
+  /** Jobs in hand that have ended, while the broker refuses to store how. After a minute the worker gives each of them up. */
   get stuck(): number {
     return this.#stuck.size
   }
 
   /**
-   * Takes nothing new, waits, then aborts what still runs and gives it back. Idempotent. Ends within `timeout` plus a
-   * second, even if the broker is away.
+   * Takes nothing new, waits, then aborts what still runs and gives it back. Idempotent: the first call's `timeout` counts. Ends
+   * within it plus a second, even if the broker is away.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     checkStop(options)
@@ -112,7 +111,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     this.#stopping.abort()
     const ended = this.#consuming.stop().then(() => this.#idle())
     await atMost(timeout, ended)
-    for (const run of this.#runs) run.stop(new JobportError('CLOSED', 'the worker stops'), HANDLER_GRACE)
+    for (const run of this.#runs) run.end(new JobportError('CLOSED', 'the worker stops'), HANDLER_GRACE)
     this.#ended.abort()
     await atMost(STOP_GRACE, ended)
   }
@@ -138,11 +137,19 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
       await this.#take(delivery)
     } catch (thrown) {
       this.notify('error', toError(thrown))
-      // of no effect once it is settled or lost
-      delivery.abandon()
+      this.#abandon(delivery)
     } finally {
       this.#stuck.delete(delivery)
       this.#work.delete(delivery)
+    }
+  }
+
+  /** Of no effect once it is settled or lost. */
+  #abandon(delivery: Delivery): void {
+    try {
+      delivery.abandon()
+    } catch (thrown) {
+      this.notify('error', toError(thrown))
     }
   }
 
@@ -151,11 +158,13 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   }
 
   #take(delivery: Delivery): Promise<void> {
-    if (this.#mustYield(delivery)) return this.#yield(delivery)
     const { message, crashes, stalled, invalid } = delivery
-    if (message.version > ENVELOPE_VERSION) return this.#handBack(delivery)
+    const isNewer = message.version > ENVELOPE_VERSION
+    // also of one that goes back at once: the next delivery says nothing of it
+    if (stalled && !isNewer) this.#emit('stalled', new Job(this.queue, delivery))
+    if (this.#mustYield(delivery)) return this.#yield(delivery)
+    if (isNewer) return this.#handBack(delivery)
     const job = new Job(this.queue, delivery)
-    if (stalled) this.#emit('stalled', job)
     if (invalid) return this.#bury(delivery, job, 'invalid', new JobportError('INVALID_MESSAGE', invalid.message))
     if (crashes > this.#crashLimit) return this.#bury(delivery, job, 'crashes', lostWorkers(crashes))
     if (crashes >= SUSPECT) return this.#runAlone(delivery, job)
@@ -175,25 +184,35 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   async #run(delivery: Delivery, job: Job): Promise<void> {
     const entry = this.#handlers.find(job.name)
     if (!entry) return this.#bury(delivery, job, 'unknown', new Error(`no handler for jobs named '${job.name}'`))
-    let seen = job
-    if (entry.definition) {
-      try {
-        seen = new Job(this.queue, delivery, await entry.definition.validate(job.data))
-      } catch (thrown) {
-        return this.#bury(delivery, job, 'invalid', toError(thrown))
-      }
-      if (this.#mustYield(delivery)) return this.#yield(delivery)
-    }
-    const run = new Run(seen, delivery)
+    const run = new Run(job, delivery)
     this.#runs.add(run)
-    this.#emit('active', seen)
+    let seen = job
+    const handler = entry.definition
+      ? this.#validated(delivery, entry.definition, entry.handler, (valid) => (seen = valid))
+      : entry.handler
+    if (!entry.definition) this.#emit('active', job)
     try {
-      const verdict = await run.execute(entry.handler, (this.#policy ??= this.#makePolicy()))
+      const verdict = await run.execute(handler, (this.#policy ??= this.#makePolicy()))
       if (!verdict.outcome) throw verdict.error!
       if (await this.#settle(delivery, verdict.outcome)) this.#tell(seen, verdict.outcome, verdict)
     } finally {
       this.#runs.delete(run)
       this.#finish(run)
+    }
+  }
+
+  /** The handler behind its schema: a run starts once the payload is valid. */
+  #validated(delivery: Delivery, definition: JobDefinition, handler: Handler, onValid: (job: Job) => void): Handler {
+    return async (job, signal) => {
+      const data = await definition.validate(job.data).catch((thrown: unknown) => {
+        if (!(thrown instanceof PayloadRefused)) this.#emit('active', job)
+        throw thrown
+      })
+      signal.throwIfAborted()
+      const valid = new Job(this.queue, delivery, data)
+      onValid(valid)
+      this.#emit('active', valid)
+      return handler(valid, signal)
     }
   }
 
@@ -223,7 +242,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     if (outcome.type === 'complete') this.#emit('completed', job, result)
     if (outcome.type === 'again') this.#emit('failed', job, error!, outcome.delay)
     if (outcome.type === 'dead') {
-      this.#emit('failed', job, error!, null)
+      if (outcome.reason !== 'invalid') this.#emit('failed', job, error!, null)
       this.#emit('dead', job, error!, outcome.reason)
     }
   }
@@ -272,11 +291,4 @@ const MADE_BY_BROKER =
 
 function lostWorkers(crashes: number): Error {
   return new Error(`${crashes} workers were lost while they had this job`)
-}
-
-/** Resolves with `work`, or after `ms`. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  const abort = new AbortController()
-  await Promise.race([work, pause(ms, abort.signal)])
-  abort.abort()
 }

@@ -30,6 +30,14 @@ describe('events', () => {
     expect(() => broker.on('ready' as 'up', () => {})).to.throw("there is no event 'ready'; known: down, up, error")
   })
 
+  it('stay known when all listeners are removed', () => {
+    const worker = broker.worker('q', () => 1)
+    worker.on('active', () => {})
+    worker.removeAllListeners('active').removeAllListeners()
+    expect(worker.listenerCount('active')).to.equal(0)
+    expect(() => worker.on('drained' as 'active', () => {})).to.throw('there is no event')
+  })
+
   it('are heard once by once, and by events.once', async () => {
     const worker = broker.worker('q', () => 'done')
     const heard: string[] = []

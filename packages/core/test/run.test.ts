@@ -101,7 +101,39 @@ describe('a run', () => {
     expect(await errorOf(end)).to.have.property('message', 'the run took longer than 10 ms')
     expect(performance.now() - before).to.be.at.least(55)
     expect(reports.map(({ code, id }) => ({ code, id }))).to.deep.equal([{ code: 'TIMEOUT', id: 'i' }])
-    expect(reports[0]!.message).to.include('n i still runs 50 ms after its timeout')
+    expect(reports[0]!.message).to.include('n i still runs long after its timeout')
+  })
+
+  it('ends although a thenable gives it a promise that never settles', async () => {
+    // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+    const thenable = { then: (resolve: (value: unknown) => void) => resolve(new Promise(() => {})) }
+    const { end } = start(() => thenable, { timeout: 10, abortGrace: 20 })
+    expect((await end).outcome).to.include({ type: 'again' })
+  })
+
+  it('never ends later than it was told to', async () => {
+    const { run, end } = start(() => new Promise(() => {}), { timeout: 60, abortGrace: 60_000 })
+    const before = performance.now()
+    run.end(new JobportError('CLOSED', 'stop'), 100)
+    expect(await end).to.deep.equal({ outcome: { type: 'release' } })
+    expect(performance.now() - before).to.be.below(5_000)
+  })
+
+  it('counts what a getter shows the first time only', async () => {
+    for (const field of ['name', 'message', 'stack']) {
+      let reads = 0
+      const shifty = Object.defineProperty(new Error('m'), field, {
+        get: () => (++reads > 1 ? toss(new Error('again')) : 'once'),
+      })
+      const failed = start(
+        onAbort(() => toss(shifty)),
+        { timeout: 10 },
+      )
+      expect((await failed.end).outcome).to.include({ type: 'again' })
+      reads = 0
+      const stored = start(() => ({ toJSON: () => toss(shifty) }))
+      expect((await stored.end).outcome).to.deep.equal({ type: 'complete', result: null })
+    }
   })
 
   it('ends at once when its lease is lost, also within the grace', async () => {
@@ -122,7 +154,7 @@ describe('a run', () => {
       () => new Promise(() => {}),
     ]) {
       const { run, end } = start(handler)
-      run.stop(stopped, 30)
+      run.end(stopped, 30)
       expect(await end).to.deep.equal({ outcome: { type: 'release' } })
     }
   })
@@ -130,7 +162,7 @@ describe('a run', () => {
   it('stays failed when it is stopped after its timeout', async () => {
     const { run, end } = start(() => new Promise(() => {}), { timeout: 10, abortGrace: 60_000 })
     await sleep(30)
-    run.stop(new JobportError('CLOSED', 'stop'), 10)
+    run.end(new JobportError('CLOSED', 'stop'), 10)
     expect(await errorOf(end)).to.have.property('message', 'the run took longer than 10 ms')
   })
 

@@ -66,6 +66,23 @@ describe('settling, on a broker that refuses', () => {
     expect(seen).to.include({ stuck: 1, abandoned: 0 })
   })
 
+  it('offers less in the end to a broker that only says it is away', async () => {
+    const { seen, run } = setUp(
+      (outcome) => outcome.type === 'complete' && outcome.result === null,
+      new JobportError('UNAVAILABLE', 'frame'),
+    )
+    expect(await run({ type: 'complete', result: 'long' })).to.equal(true)
+    expect(seen.tried).to.have.length(4)
+  })
+
+  it('offers the bare outcome once before it gives up, also when there is no time', async () => {
+    const { seen, stop, run } = setUp(() => false)
+    stop.abort()
+    expect(await run({ type: 'dead', error, reason: 'attempts' })).to.equal(false)
+    expect(seen.tried.at(-1)).to.deep.equal({ type: 'dead', reason: 'attempts', error: { name: 'Error', message: '' } })
+    expect(seen.abandoned).to.equal(1)
+  })
+
   it('tries the bare outcome for a minute, then abandons the delivery', async () => {
     mock.timers.enable({ apis: ['setTimeout'] })
     const start = performance.now()

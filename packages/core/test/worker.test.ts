@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
-import { Broker, JobportError, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
+import { Broker, defineJob, JobportError, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
 import { ENVELOPE_VERSION, Lease } from '@jobport/core/driver'
 import { ScriptedDriver } from './scripted-driver.ts'
 
@@ -104,6 +104,33 @@ describe('worker, on scripted deliveries', () => {
     driver.deliver('stranger')
     expect(await driver.outcomeOf('garbled')).to.deep.include({ type: 'dead', reason: 'invalid' })
     expect(await driver.outcomeOf('stranger')).to.deep.include({ type: 'dead', reason: 'unknown' })
+  })
+
+  it('counts a validator that throws as a failed run, and one that never ends as a run that can be stopped', async () => {
+    const schema = (validate: () => Promise<never>) => ({ '~standard': { version: 1 as const, vendor: 'test', validate } })
+    const throwing = defineJob({ name: 'throwing', schema: schema(() => Promise.reject(new Error('no database'))) })
+    const hanging = defineJob({ name: 'hanging', schema: schema(() => new Promise(() => {})) })
+    const refusing = defineJob({
+      name: 'refusing',
+      schema: { '~standard': { version: 1 as const, vendor: 'test', validate: () => ({ issues: [{ message: 'no' }] }) } },
+    })
+    const heard: string[] = []
+    const worker = broker.worker(
+      'q',
+      [throwing, hanging, refusing].map((definition) => definition.handler(() => 1)),
+      { concurrency: 3 },
+    )
+    worker.on('failed', ({ uid }) => heard.push(`failed ${uid}`))
+    worker.on('dead', ({ uid }, _error, reason) => heard.push(`dead ${uid} ${reason}`))
+    await worker.ready()
+    driver.deliver('t', {}, { name: 'throwing', attempts: 2 })
+    driver.deliver('h', {}, { name: 'hanging' })
+    driver.deliver('r', {}, { name: 'refusing' })
+    expect(await driver.outcomeOf('t')).to.include({ type: 'again', attempt: 2 })
+    expect(await driver.outcomeOf('r')).to.include({ type: 'dead', reason: 'invalid' })
+    await worker.stop({ timeout: 10 })
+    expect(await driver.outcomeOf('h')).to.deep.equal({ type: 'release' })
+    expect(heard.toSorted()).to.deep.equal(['dead r invalid', 'failed t'])
   })
 
   it('aborts the handler when the lease is lost, settles nothing, and says so', async () => {
