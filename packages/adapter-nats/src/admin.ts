@@ -1,8 +1,8 @@
+import { TimeoutError } from '@nats-io/transport-node'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JobState, Page, QueueAdmin, QueueStatus, Scope, StoredJob } from '@jobport/core/driver'
-import { isMissing } from './topology.ts'
-import { isRefusal, isUnheard, toJobportError } from './faults.ts'
-import { liveWrite, read, readDead, revive, tombstoneRedriven, uidOf } from './mapping.ts'
+import { isMissing, isRefusal, isUnheard, toJobportError } from './faults.ts'
+import { isDue, liveWrite, read, readDead, revive, tombstoneRedriven, uidOf } from './mapping.ts'
 import { placeOf, toToken, type Names } from './names.ts'
 import { newest } from './newest.ts'
 import { countWorkers } from './presence.ts'
@@ -10,13 +10,16 @@ import { isTaken } from './publish.ts'
 import { delivered, isActive, removeById, removeJobs } from './removal.ts'
 import type { Client } from './client.ts'
 import type { Letters } from './letters.ts'
-import type { Records, StoredRecord } from './records.ts'
+import type { Records } from './records.ts'
+import type { StoredRecord } from './stored-record.ts'
 import type { Topology } from './topology.ts'
 
 /** Removed in one go. */
 const BATCH = 256
 /** Another may hold the id for a moment, and let it go. */
 const TRIES = 10
+/** How long something is asked again that got no answer, ms; the last answer may take two seconds more. */
+const PATIENCE = 6_000
 
 /** Looks at a queue's stream. A cursor is the sequence of the last record looked at. */
 export class NatsAdmin implements QueueAdmin {
@@ -36,7 +39,7 @@ export class NatsAdmin implements QueueAdmin {
 
   async counts(): Promise<Record<JobState, number>> {
     const none = { waiting: 0, delayed: 0, active: 0, dead: 0 }
-    return this.#do(none, async () => {
+    return this.#look(none, async () => {
       const [consumers, delayed, dead] = await Promise.all([
         this.#topology.consumers(this.#names),
         this.#records.count(this.#names.delayed('*')),
@@ -49,7 +52,7 @@ export class NatsAdmin implements QueueAdmin {
   }
 
   async status(): Promise<QueueStatus> {
-    return this.#do({ paused: false, workers: 0 }, async () => {
+    return this.#look({ paused: false, workers: 0 }, async () => {
       const [consumer, workers] = await Promise.all([
         this.#topology.consumer(this.#names, 0),
         countWorkers(this.#client, this.#names),
@@ -59,20 +62,20 @@ export class NatsAdmin implements QueueAdmin {
   }
 
   async get(id: string, scope: Scope): Promise<StoredJob | undefined> {
-    return this.#do(undefined, async () => {
+    return this.#look(undefined, async () => {
       const token = toToken(id)
       const record = await this.#records.last(scope === 'dead' ? this.#names.dead(token) : this.#names.any(token))
       if (!record || record.data.length === 0) return undefined
       const { state } = placeOf(record.subject)
       if (scope === 'dead') return this.#shown(record)
-      if (state === 'd') return toStored(record, 'delayed')
+      if (state === 'd') return toStored(record, isDue(record) ? 'waiting' : 'delayed')
       if (state !== 'w') return undefined
       return toStored(record, isActive(record, await delivered(this.#topology, this.#names)) ? 'active' : 'waiting')
     })
   }
 
   async list(state: JobState, { limit, cursor }: { limit: number; cursor?: string }): Promise<Page> {
-    return this.#do({ jobs: [] }, () =>
+    return this.#look({ jobs: [] }, () =>
       state === 'dead' ? this.#listDead(limit, cursor) : this.#listLive(state, limit, Number(cursor ?? 0)),
     )
   }
@@ -132,7 +135,7 @@ export class NatsAdmin implements QueueAdmin {
   }
 
   async #wanted(state: JobState): Promise<(record: StoredRecord) => boolean> {
-    if (state === 'delayed') return () => true
+    if (state === 'delayed') return (record) => !isDue(record)
     const reached = await delivered(this.#topology, this.#names)
     return (record) => isActive(record, reached) === (state === 'active')
   }
@@ -200,10 +203,21 @@ export class NatsAdmin implements QueueAdmin {
     }
   }
 
+  /** What only reads is asked again, for a while: a server under load may be late. */
+  #look<T>(none: T, call: () => Promise<T>): Promise<T> {
+    const until = performance.now() + PATIENCE
+    const ask = (): Promise<T> =>
+      call().catch((error: unknown) => {
+        if (!(error instanceof TimeoutError) || performance.now() > until) throw error
+        return ask()
+      })
+    return this.#do(none, ask)
+  }
+
   /** A queue that does not exist is empty. */
   async #do<T>(none: T, call: () => Promise<T>): Promise<T> {
     try {
-      return await call()
+      return await this.#client.lookups.pass(call)
     } catch (error) {
       if (isMissing(error)) return none
       if (isUnheard(error) && !(await this.#exists())) return none

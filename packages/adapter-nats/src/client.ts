@@ -10,26 +10,27 @@ import {
   type NatsConnection,
 } from '@nats-io/transport-node'
 import { within } from './deadline.ts'
-import { Refusal, toJobportError } from './faults.ts'
+import { Refusal, toJobportError, Unsent } from './faults.ts'
 import { Gate } from './gate.ts'
 import { Requests } from './requests.ts'
-import { inspectServer } from './server.ts'
+import { factsOf, inspectServer } from './server.ts'
 import type { Settings } from './settings.ts'
 
 /** ms. A first connection, with what is asked then, ends within core's usual patience. */
 const CONNECT_DEADLINE = 4_000
+const LEAST_DIAL = 1_000
 const REQUEST_DEADLINE = 2_000
 const CLOSE_DEADLINE = 500
 const PING_INTERVAL = 10_000
 const RECONNECT_WAIT = 200
 /** The server takes 50 to a stream. */
 const BATCHES = 16
+const LOOKUPS = 64
 
 interface Open {
   readonly connection: NatsConnection
   readonly requests: Requests
   readonly manager: JetStreamManager
-  readonly info: ServerInfo
 }
 
 /** One connection; it mends itself. */
@@ -39,10 +40,13 @@ export class Client {
   readonly replicated: Set<string> = new Set()
   /** For writes of several records. */
   readonly batches: Gate = new Gate(BATCHES)
+  /** For what is asked of queues: more at once would only wait at the server, and be late. */
+  readonly lookups: Gate = new Gate(LOOKUPS)
   #open: Open | undefined
   #connecting: Promise<ServerInfo> | undefined
   #listener: DriverListener | undefined
   readonly #reconnected = new Set<() => void>()
+  readonly #timers: NodeJS.Timeout[] = []
   #isUp = false
   #closed: Promise<void> | undefined
 
@@ -54,7 +58,7 @@ export class Client {
     return this.#isUp && !this.#closed
   }
 
-  /** Throws `UNAVAILABLE` before the first connection and after `close`. */
+  /** Throws `UNAVAILABLE` before the first connection, `CLOSED` after `close`. */
   get connection(): NatsConnection {
     return this.#opened.connection
   }
@@ -68,9 +72,9 @@ export class Client {
     this.#listener = listener
     if (this.#closed) throw new JobportError('CLOSED', 'the driver is closed')
     if (!this.#open) return (this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined)))
-    const { connection, info } = this.#open
+    const { connection } = this.#open
     await this.#ask(within(REQUEST_DEADLINE, 'a ping', connection.flush()), 'a ping')
-    return info
+    return factsOf(connection, this.settings)
   }
 
   /** Calls `told` after each reconnect; answers how to end that. */
@@ -84,9 +88,26 @@ export class Client {
     if (!this.#closed) this.#listener?.error(error)
   }
 
-  /** One request and its reply. Rejects with the client's own errors. */
-  request(subject: string, data: Uint8Array | string = '', headers?: MsgHdrs): Promise<Msg> {
-    return this.#opened.requests.send(subject, data, headers)
+  /** Bytes: what the server takes, headers included. */
+  get maxPayload(): number {
+    return this.#opened.requests.maxPayload
+  }
+
+  /** Calls `work` every `ms` while there is a connection, until closed. Does not keep the process. */
+  every(ms: number, work: () => void): void {
+    if (!this.#closed) this.#timers.push(setInterval(() => this.isConnected && work(), ms).unref())
+  }
+
+  /** One request and its reply. Rejects with {@link Unsent}, or with the client's own errors. */
+  async request(subject: string, data: Uint8Array | string = '', headers?: MsgHdrs): Promise<Msg> {
+    const { requests } = this.#opened
+    if (!this.#isUp) throw new Unsent('UNAVAILABLE', 'the broker is not connected')
+    return requests.send(subject, data, headers)
+  }
+
+  /** Throws {@link Unsent} if the server takes no message of this size. */
+  checkSize(data: Uint8Array | string, headers?: MsgHdrs): void {
+    this.#opened.requests.checkSize(data, headers)
   }
 
   /** A request of JetStream's. Rejects with {@link Refusal} if the server says no. */
@@ -104,7 +125,8 @@ export class Client {
   }
 
   get #opened(): Open {
-    if (this.#open && !this.#closed) return this.#open
+    if (this.#closed) throw new JobportError('CLOSED', 'the driver is closed')
+    if (this.#open) return this.#open
     throw new JobportError('UNAVAILABLE', 'the broker is not connected')
   }
 
@@ -121,7 +143,7 @@ export class Client {
       )
       if (this.#closed) throw new JobportError('CLOSED', 'the driver is closed')
       const requests = new Requests(connection, REQUEST_DEADLINE)
-      this.#open = { connection, requests, manager, info }
+      this.#open = { connection, requests, manager }
       this.#isUp = true
       void this.#watch(connection, requests)
       return info
@@ -149,6 +171,7 @@ export class Client {
   }
 
   async #close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer)
     const connecting = this.#connecting?.catch(() => {})
     await within(CLOSE_DEADLINE, 'closing', Promise.resolve(connecting)).catch(() => {})
     await within(CLOSE_DEADLINE, 'closing', this.#open?.connection.close() ?? Promise.resolve()).catch(() => {})
@@ -173,7 +196,8 @@ function toNative({ servers, user, password, token, nkey, credentials, tls }: Se
     ...(nkey !== undefined && { authenticator: nkeyAuthenticator(new TextEncoder().encode(nkey)) }),
     ...(credentials && { authenticator: credsAuthenticator(credentials) }),
     ...(tls && { tls }),
-    timeout: CONNECT_DEADLINE,
+    // of each server, one after the other
+    timeout: Math.max(CONNECT_DEADLINE / servers.length, LEAST_DIAL),
     pingInterval: PING_INTERVAL,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_WAIT,

@@ -7,6 +7,7 @@ import { LeasedJob } from './leased-job.ts'
 import { appear } from './presence.ts'
 import { Pulls } from './pulls.ts'
 import type { Client } from './client.ts'
+import type { Moment } from './lease-clock.ts'
 import type { Records } from './records.ts'
 import type { Topology } from './topology.ts'
 import type { Msg } from '@nats-io/transport-node'
@@ -54,7 +55,11 @@ export class NatsConsumer implements Consumer {
   constructor(options: ConsumerOptions) {
     const { client, records } = options
     this.#options = options
-    this.#pulls = new Pulls(client, records.names.stream, (native) => void this.#inFlight.track(this.#take(native)))
+    this.#pulls = new Pulls(
+      client,
+      records.names.stream,
+      (native, askedAt) => void this.#inFlight.track(this.#take(native, askedAt)),
+    )
   }
 
   get lastContact(): number {
@@ -141,7 +146,8 @@ export class NatsConsumer implements Consumer {
     if (this.#stopped) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#wake = resolve
-    if (this.#free > 0) void this.#pull(0, isSole ? PARK : PARK_OF_SEVERAL).then(() => this.#wake())
+    const park = Math.min(isSole ? PARK : PARK_OF_SEVERAL, this.#options.client.settings.ackWait / 2)
+    if (this.#free > 0) void this.#pull(0, park).then(() => this.#wake())
     await promise
     // jobs that end together are asked for together
     if (this.#options.prefetch > 1) await turn()
@@ -167,9 +173,10 @@ export class NatsConsumer implements Consumer {
     this.#levelsAt = Date.now()
   }
 
-  async #take(native: Msg): Promise<void> {
+  async #take(native: Msg, askedAt: Moment): Promise<void> {
     const { client, records } = this.#options
-    const job = new LeasedJob(native, { client, records, ackWait: client.settings.ackWait, signal: this.#closing.signal })
+    const { ackWait } = client.settings
+    const job = new LeasedJob(native, { client, records, ackWait, askedAt, signal: this.#closing.signal })
     this.#held.add(job)
     this.#running++
     void job.ran.then(() => {
@@ -193,7 +200,10 @@ export class NatsConsumer implements Consumer {
   }
 
   #beat(): void {
-    for (const job of this.#held) void job.renew()
+    for (const job of this.#held) {
+      void job.renew()
+      void job.verify()
+    }
     this.#options.client.connection.flush().then(
       () => (this.#contact = Date.now()),
       () => {},

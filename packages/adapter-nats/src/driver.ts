@@ -19,15 +19,13 @@ import { Letters } from './letters.ts'
 import { Names } from './names.ts'
 import { publish } from './publish.ts'
 import { Records } from './records.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, TEN_YEARS } from './settings.ts'
 import { Topology } from './topology.ts'
 import type { NatsOptions } from './options.ts'
 import type { NatsConnection } from '@nats-io/transport-node'
 
-const TEN_YEARS = 10 * 365 * 86_400_000
-
 const FEATURES: Features = Object.freeze({
-  delay: Object.freeze({ granularity: 300, max: TEN_YEARS }),
+  delay: Object.freeze({ granularity: 300, max: TEN_YEARS, resolution: 300 }),
   dedup: Object.freeze({ maxTtl: TEN_YEARS }),
   priority: true,
   ordered: true,

@@ -23,7 +23,11 @@ export const CODES = {
   streamOverlaps: 10_065,
   consumerMissing: 10_014,
   messageMissing: 10_037,
+  maxBytesRequired: 10_113,
 } as const
+
+/** A message was not sent: it is larger than the server takes, or there is no connection. Nothing was stored. */
+export class Unsent extends JobportError {}
 
 /** The server's answer to a request of JetStream that it refused. */
 export class Refusal extends Error {
@@ -49,6 +53,12 @@ export function isRefusal(error: unknown, code: keyof typeof CODES): boolean {
   return error instanceof Refusal && error.code === CODES[code]
 }
 
+/** The stream or the consumer is not there. */
+export function isMissing(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return code === CODES.streamMissing || code === CODES.consumerMissing
+}
+
 /** Nobody listens: the stream is gone, or JetStream not there yet. Nothing was stored. */
 export function isUnheard(error: unknown): boolean {
   const { code } = error as { code?: unknown }
@@ -66,7 +76,7 @@ export function isPassing(error: unknown): boolean {
 
 /** The server refused the write, or nobody was there to store it. */
 export function isUnstored(error: unknown): boolean {
-  return isUnheard(error) || codeOf(error) !== 'UNAVAILABLE' || error instanceof Refusal
+  return error instanceof Unsent || isUnheard(error) || codeOf(error) !== 'UNAVAILABLE' || error instanceof Refusal
 }
 
 function codeOf(error: unknown): ErrorCode {

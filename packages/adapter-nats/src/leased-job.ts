@@ -1,11 +1,14 @@
 import { JobportError, Lease, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
-import { isPassing, isRefusal, toJobportError } from './faults.ts'
-import { BY, completedWrite, deadWrite, header, isFinal, liveWrite, read, uidOf, type Reading, type State } from './mapping.ts'
+import { LeaseClock, now, type Moment } from './lease-clock.ts'
+import { isMissing, isPassing, isRefusal, toJobportError } from './faults.ts'
+import { BY, header, isFinal, read, uidOf, type Reading } from './mapping.ts'
+import { outcomeWrite } from './outcome-write.ts'
 import { arrivalOf, type Arrival } from './pulls.ts'
 import { removeStray } from './removal.ts'
 import type { Client } from './client.ts'
-import type { Expectation, Records, StoredRecord, Write } from './records.ts'
+import type { Expectation, Records, Write } from './records.ts'
+import type { StoredRecord } from './stored-record.ts'
 import type { Msg } from '@nats-io/transport-node'
 
 export interface Holding {
@@ -13,6 +16,8 @@ export interface Holding {
   readonly records: Records
   /** ms. */
   readonly ackWait: number
+  /** When the server was asked for it. */
+  readonly askedAt: Moment
   /** Fires when there is no more time for trying. */
   readonly signal: AbortSignal
 }
@@ -36,24 +41,28 @@ export class LeasedJob implements Delivery {
   readonly lease: Lease = new Lease()
   /** Resolves once its run is over for good: it is being settled as completed or dead, or it is over. */
   readonly ran: Promise<void>
-  /** Resolves once what becomes of it is written, or it is dropped or lost. */
+  /** Resolves once what becomes of it is written, or it is dropped, abandoned or lost. */
   readonly over: Promise<void>
   /** What is left to say to the server then. */
   acknowledged: Promise<void> = Promise.resolve()
-  /** Epoch ms at which the lease was last known to be held. */
-  #renewedAt: number = Date.now()
+  readonly #clock: LeaseClock
   readonly #native: Msg
   readonly #holding: Holding
   readonly #arrival: Arrival
   readonly #reading: Reading
   readonly #endRun: () => void
   readonly #end: () => void
-  /** The only settlement there is. */
+  /** The settlement under way, or the last: one that the server refused leaves room for another. */
   #settling: Promise<void> | undefined
+  /** Signs what we write: an answer may be lost, and a lesser settlement follow. */
+  #by: string | undefined
+  #isAdmitted = false
+  #isAbandoned = false
 
   constructor(native: Msg, holding: Holding) {
     this.#native = native
     this.#holding = holding
+    this.#clock = new LeaseClock(holding.ackWait, holding.askedAt)
     this.#arrival = arrivalOf(native.reply!)
     const { seq, time, deliveries } = this.#arrival
     this.#reading = read({ subject: native.subject, headers: native.headers, data: native.data, seq, time })
@@ -78,11 +87,13 @@ export class LeasedJob implements Delivery {
    * that is not decided. What is not to run is acknowledged, unless it is gone: then the server has nothing to be told.
    */
   async admit(): Promise<boolean> {
+    if (this.#clock.isDue) void this.renew()
     try {
       const { dueAt = 0 } = this.#reading
       while (dueAt > Date.now()) await pause(dueAt - Date.now())
       const standing = await this.#standing()
-      if (standing === 'current') return true
+      this.#isAdmitted = standing === 'current'
+      if (this.#isAdmitted) return true
       if (standing === 'superseded') await this.#acknowledge()
     } catch (error) {
       this.#holding.client.report(toJobportError(error, `job ${this.message.id}`))
@@ -97,16 +108,30 @@ export class LeasedJob implements Delivery {
     return this.#settling
   }
 
+  abandon(): void {
+    this.#isAbandoned = true
+    this.lease.lose()
+    this.#end()
+  }
+
   /** Renews the lease, or gives it up if that was not possible in time. */
   async renew(): Promise<void> {
-    if (this.#isLapsed) return this.#lose()
-    const now = Date.now()
+    if (this.#clock.isLapsed) return this.#lose()
+    const asked = now()
     try {
       await this.#holding.client.request(this.#native.reply!, '+WPI')
-      if (!this.#isLapsed) this.#renewedAt = Math.max(this.#renewedAt, now)
+      this.#clock.renewed(asked)
     } catch {
       // the next beat tries again, until it is too late
     }
+  }
+
+  /** Gives the lease up if its record is gone: somebody removed it, or settled it while we were held to be lost. */
+  async verify(): Promise<void> {
+    const { records } = this.#holding
+    if (!this.#isAdmitted || this.#settling) return
+    const isThere = await records.has(this.#native.subject).catch((error: unknown) => !isMissing(error))
+    if (!isThere) this.#lose()
   }
 
   /** Back to the queue as it was, or whatever its settlement says. Never rejects. */
@@ -115,12 +140,12 @@ export class LeasedJob implements Delivery {
     const unsettled = this.#settling === undefined
     this.#settling ??= this.#settle({ type: 'release' })
     if (unsettled) this.lease.lose()
-    await this.#settling.catch(() => {})
+    await this.#settling.catch(() => this.#end())
     await this.acknowledged
   }
 
-  get #isLapsed(): boolean {
-    return Date.now() - this.#renewedAt >= this.#holding.ackWait
+  get #isOver(): boolean {
+    return this.#isAbandoned || this.#clock.isLapsed
   }
 
   #lose(): void {
@@ -136,7 +161,7 @@ export class LeasedJob implements Delivery {
     const { names } = records
     const tombstone = names.removed(token, uid)
     let isKnown = false
-    while (!this.#isLapsed && !this.#settling) {
+    while (!this.#isOver && !this.#settling) {
       const newest = await this.#last(names.any(token))
       if (!newest || newest.seq < seq) {
         if (isKnown) return 'gone'
@@ -166,21 +191,27 @@ export class LeasedJob implements Delivery {
     if (isEnd) this.#endRun()
     try {
       await this.#write(outcome)
-    } finally {
-      this.#end()
+    } catch (error) {
+      if (isOver(error)) this.#end()
+      else this.#settling = undefined
+      throw error
     }
+    this.#end()
     this.acknowledged = this.#acknowledge()
     if (isEnd) await this.acknowledged
   }
 
   async #write(outcome: Outcome): Promise<void> {
-    const { records } = this.#holding
-    const write = this.#plan(outcome)
-    const by = crypto.randomUUID()
-    const signed = { ...write, headers: { ...write.headers, [BY]: by } }
-    const expected = { seq: this.#arrival.seq, of: records.names.any(this.#reading.token) }
-    while (!this.#isLapsed) {
-      const end = await this.#persist(() => this.#writeOnce(signed, expected, by))
+    const { records, client, ackWait } = this.#holding
+    const { names } = records
+    const { keep } = client.settings
+    const reading = this.#reading
+    const write = outcomeWrite(outcome, { names, reading, crashes: this.crashes, data: this.#native.data, keep, ackWait })
+    this.#by ??= crypto.randomUUID()
+    const signed = { ...write, headers: { ...write.headers, [BY]: this.#by } }
+    const expected = { seq: this.#arrival.seq, of: names.any(reading.token) }
+    while (!this.#isOver) {
+      const end = await this.#persist(() => this.#writeOnce(signed, expected))
       if (end === 'written') return
       if (end === 'superseded') break
       await pause(LOOK)
@@ -189,7 +220,7 @@ export class LeasedJob implements Delivery {
   }
 
   /** `held up`: somebody wants to remove it, and will see that it is in our hands. */
-  async #writeOnce(write: Write, expected: Expectation, by: string): Promise<'written' | 'superseded' | 'held up'> {
+  async #writeOnce(write: Write, expected: Expectation): Promise<'written' | 'superseded' | 'held up'> {
     const { records } = this.#holding
     try {
       await records.write(write, expected)
@@ -198,40 +229,11 @@ export class LeasedJob implements Delivery {
       if (!isRefusal(error, 'conflict')) throw error
     }
     const newest = await records.last(expected.of)
-    if (newest && header(newest, BY) === by) return 'written'
+    if (newest && header(newest, BY) === this.#by) return 'written'
     const { uid, token } = this.#reading
     if (newest?.seq === expected.seq) return 'held up'
     if (newest?.subject === records.names.removed(token, uid)) return isFinal(newest) ? 'superseded' : 'held up'
     return newest && uidOf(newest) !== uid && (await removeStray(newest, records)) ? 'held up' : 'superseded'
-  }
-
-  #plan(outcome: Outcome): Write {
-    const {
-      client,
-      records: { names },
-    } = this.#holding
-    const { token, level, uid } = this.#reading
-    const { data } = this.#native
-    const state: State = { uid, attempt: this.attempt, crashes: this.crashes }
-    switch (outcome.type) {
-      case 'complete': {
-        const { keep } = client.settings
-        const { dedup, addedAt, id } = this.message
-        const until = dedup && id !== uid ? addedAt + dedup.ttl : 0
-        // longer than a redelivery takes that must find it
-        const ttl = Math.max(keep, this.#holding.ackWait * 2, until - Date.now())
-        return completedWrite(names, token, state, outcome.result, ttl, until)
-      }
-      case 'again': {
-        const dueAt = outcome.delay > 0 ? Date.now() + Math.ceil(outcome.delay) : undefined
-        const next = { ...state, attempt: outcome.attempt, ...(dueAt !== undefined && { dueAt }) }
-        return liveWrite(names, token, level, next, data)
-      }
-      case 'release':
-        return liveWrite(names, token, level, state, data)
-      case 'dead':
-        return deadWrite(names, token, state, outcome.reason, outcome.error, data)
-    }
   }
 
   /** Tries until the server has answered or the lease is lost. */
@@ -240,10 +242,9 @@ export class LeasedJob implements Delivery {
       try {
         return await call()
       } catch (error) {
-        if (!isPassing(error) && !isRefusal(error, 'inFlight'))
-          throw error instanceof JobportError ? error : toJobportError(error, 'settling')
-        if (this.#holding.signal.aborted) throw toJobportError(error, 'settling')
-        if (this.#isLapsed) throw this.#gone(error)
+        if (!isPassing(error) && !isRefusal(error, 'inFlight')) throw toJobportError(error, `job ${this.message.id}`)
+        if (this.#holding.signal.aborted) throw new JobportError('CLOSED', 'the driver is closed', { cause: error })
+        if (this.#isOver) throw this.#gone(error)
         await pause(RETRY, undefined, { signal: this.#holding.signal }).catch(() => {})
       }
     }
@@ -266,4 +267,9 @@ export class LeasedJob implements Delivery {
     const { id } = this.message
     return new JobportError('LEASE_LOST', `job ${id} is no longer held`, { id, ...(cause !== undefined && { cause }) })
   }
+}
+
+/** There is nothing left to settle. */
+function isOver(error: unknown): boolean {
+  return error instanceof JobportError && (error.code === 'LEASE_LOST' || error.code === 'CLOSED')
 }

@@ -10,7 +10,8 @@ import {
   type Message,
 } from '@jobport/core/driver'
 import { fromToken, placeOf, type Names } from './names.ts'
-import type { StoredRecord, Write } from './records.ts'
+import type { Write } from './records.ts'
+import type { StoredRecord } from './stored-record.ts'
 
 /** A job's state beside its envelope. The body stays as its producer wrote it, with fields that we do not know. */
 export interface State {
@@ -39,6 +40,10 @@ const HEADERS = {
   due: 'jobport-due',
   dead: 'jobport-dead',
 } as const
+/** Of a uid that a header can carry as it is, and a subject in short. What other programs write may be anything. */
+const UID = /^[\x21-\x7e]{1,200}$/
+/** The last moment that JavaScript knows, epoch ms. */
+const LAST_MOMENT = 8.64e15
 const UNTIL = 'jobport-until'
 const REMOVAL = 'jobport-removal'
 
@@ -48,6 +53,7 @@ export function liveWrite(names: Names, token: string, level: number, state: Sta
   const target = names.waiting(level, token, uid)
   const headers = stateHeaders(state)
   if (dueAt === undefined) return { subject: target, headers, data }
+  if (!(dueAt <= LAST_MOMENT)) throw new JobportError('REJECTED', `a job cannot be due at ${dueAt}: no such date`)
   const schedule = { 'Nats-Schedule': `@at ${new Date(dueAt).toISOString()}`, 'Nats-Schedule-Target': target }
   return { subject: names.delayed(level, token, uid), headers: { ...headers, ...schedule }, data }
 }
@@ -111,7 +117,8 @@ export function read(record: StoredRecord): Reading {
 
 /** Whose record it is: said beside the body, else in it, else made of where it lies. */
 export function uidOf(record: StoredRecord): string {
-  return header(record, HEADERS.uid) ?? bodyUid(record) ?? `${record.seq}-${record.time}`
+  const uid = header(record, HEADERS.uid) ?? bodyUid(record)
+  return uid !== undefined && UID.test(uid) ? uid : `${record.seq}-${record.time}`
 }
 
 export function readDead(record: StoredRecord): { reason: DeadReason; error: JobError; at: number } {
@@ -137,6 +144,11 @@ export function isScheduled(record: StoredRecord): boolean {
   return header(record, HEADERS.due) !== undefined
 }
 
+/** Of a delayed one: whether its time has come, and the server is about to move it. */
+export function isDue(record: StoredRecord): boolean {
+  return Number(header(record, HEADERS.due) ?? NaN) <= Date.now()
+}
+
 export function header({ headers }: StoredRecord, name: string): string | undefined {
   return headers?.get(name) || undefined
 }
@@ -154,7 +166,7 @@ function readState(record: StoredRecord): State {
     uid: uidOf(record),
     attempt: count(header(record, HEADERS.attempt), 1),
     crashes: count(header(record, HEADERS.crashes), 0),
-    ...(Number.isFinite(due) && { dueAt: due }),
+    ...(due > 0 && due <= LAST_MOMENT && { dueAt: due }),
   }
 }
 
@@ -170,7 +182,7 @@ function stateHeaders({ uid, attempt, crashes, dueAt }: State): Record<string, s
 function bodyUid({ data }: StoredRecord): string | undefined {
   try {
     const { uid } = parse(data)
-    return typeof uid === 'string' && uid !== '' ? uid : undefined
+    return typeof uid === 'string' ? uid : undefined
   } catch {
     return undefined
   }

@@ -1,4 +1,5 @@
-import type { Records, StoredRecord } from './records.ts'
+import type { Records } from './records.ts'
+import type { StoredRecord } from './stored-record.ts'
 
 const FIRST_STEP = 1_024
 const GROWTH = 4

@@ -20,8 +20,8 @@ export interface NatsOptions {
   readonly replicas?: number
   /** A worker that does not renew a job's lease for this long has lost it, ms. The same for all workers. Default 30,000. */
   readonly ackWait?: number
-  /** How long the record of a completed job, with its result, stays to be looked at; ms, from 1,000. Default 60,000. */
+  /** How long the record of a completed job, with its result, stays to be looked at; ms, from 1,000 to ten years. Default 60,000. */
   readonly keep?: number
-  /** Largest payload in bytes of JSON. Default: what the server takes, less 64 KiB for what goes beside it. */
+  /** Largest payload in bytes of JSON. Default: what the server takes, less 96 KiB for what goes beside it. */
   readonly maxPayload?: number
 }

@@ -1,10 +1,11 @@
 import { JobportError, type Message, type PublishResult } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Gate } from './gate.ts'
-import { isRefusal, isUnheard, isUnstored, isPassing, toJobportError } from './faults.ts'
+import { isRefusal, isUnheard, isUnstored, isPassing, toJobportError, Unsent } from './faults.ts'
 import { messageWrite, isFinal, takenUntil, uidOf } from './mapping.ts'
 import { placeOf, toToken } from './names.ts'
-import type { Records, StoredRecord } from './records.ts'
+import type { Records, Write } from './records.ts'
+import type { StoredRecord } from './stored-record.ts'
 import type { Topology } from './topology.ts'
 
 /** Added at once, in order, over one connection. */
@@ -68,8 +69,13 @@ async function add(message: Message, publishing: Publishing): Promise<PublishRes
   const { records, signal } = publishing
   const token = toToken(message.id)
   const of = records.names.any(token)
-  const write = messageWrite(records.names, token, message, Date.now())
   const attempt: Attempt = { expected: 0 }
+  let write: Write
+  try {
+    write = messageWrite(records.names, token, message, Date.now())
+  } catch (error) {
+    return failure('rejected', error)
+  }
   while (!signal.aborted) {
     try {
       await records.write(write, { seq: attempt.expected, of })
@@ -91,6 +97,7 @@ async function react(
 ): Promise<PublishResult | undefined> {
   if (isRefusal(fault, 'conflict')) return resolveConflict(attempt, message, records)
   if (isRefusal(fault, 'inFlight')) return pause(IN_FLIGHT_PAUSE)
+  if (fault instanceof Unsent && isPassing(fault) && attempt.doubt !== undefined) return pause(RETRY_PAUSE)
   if (!isUnheard(fault)) {
     if (isUnstored(fault)) return failure(attempt.doubt === undefined ? 'rejected' : 'unknown', fault)
     attempt.doubt = fault

@@ -1,4 +1,5 @@
 import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node'
+import { now, type Moment } from './lease-clock.ts'
 import type { Client } from './client.ts'
 
 /** How a request for jobs ended. `failed`: not by the consumer's word, and so the consumer may be gone. */
@@ -17,10 +18,10 @@ export class Pulls {
   lastContact: number = Date.now()
   readonly #client: Client
   readonly #stream: string
-  readonly #onJob: (job: Msg) => void
+  readonly #onJob: (job: Msg, askedAt: Moment) => void
   readonly #open = new Map<Pull, Promise<End>>()
 
-  constructor(client: Client, stream: string, onJob: (job: Msg) => void) {
+  constructor(client: Client, stream: string, onJob: (job: Msg, askedAt: Moment) => void) {
     this.#client = client
     this.#stream = stream
     this.#onJob = onJob
@@ -64,7 +65,7 @@ export class Pulls {
     if (message.reply) {
       pull.left--
       this.asked--
-      this.#onJob(message)
+      this.#onJob(message, pull.askedAt)
       if (pull.left === 0) pull.end('filled')
     } else if (JS_EMPTY.includes(code)) pull.end('empty')
     else if (code >= 400) pull.end('failed')
@@ -73,6 +74,7 @@ export class Pulls {
 
 class Pull {
   left: number
+  readonly askedAt: Moment = now()
   subscription: Subscription | undefined
   readonly ended: Promise<End>
   readonly told: (message: Msg) => void

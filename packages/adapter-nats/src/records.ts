@@ -1,17 +1,9 @@
 import { headers as newHeaders, type MsgHdrs } from '@nats-io/transport-node'
-import { CODES, isRefusal, Refusal } from './faults.ts'
+import { CODES, Refusal } from './faults.ts'
+import { readPage, type Page } from './page.ts'
+import { recordOf, type StoredRecord } from './stored-record.ts'
 import type { Client } from './client.ts'
 import type { Names } from './names.ts'
-
-/** One message in a queue's stream. */
-export interface StoredRecord {
-  readonly subject: string
-  readonly seq: number
-  /** Epoch ms at which it was stored. */
-  readonly time: number
-  readonly headers: MsgHdrs | undefined
-  readonly data: Uint8Array
-}
 
 export interface Write {
   readonly subject: string
@@ -27,9 +19,7 @@ export interface Expectation {
 }
 
 interface Query {
-  readonly seq?: number
-  readonly next_by_subj?: string
-  readonly last_by_subj?: string
+  readonly last_by_subj: string
 }
 
 /** Reads and writes one queue's stream. Each write is atomic with its expectation. */
@@ -56,17 +46,15 @@ export class Records {
     expectedSecond: Expectation,
   ): Promise<readonly [number, number]> {
     const batch = { 'Nats-Batch-Id': crypto.randomUUID() }
-    const begun = await this.#client.request(
-      first.subject,
-      first.data,
-      nativeHeaders({ ...first.headers, ...batch, 'Nats-Batch-Sequence': '1' }, expectedFirst),
+    const one = nativeHeaders({ ...first.headers, ...batch, 'Nats-Batch-Sequence': '1' }, expectedFirst)
+    const two = nativeHeaders(
+      { ...second.headers, ...batch, 'Nats-Batch-Sequence': '2', 'Nats-Batch-Commit': '1' },
+      expectedSecond,
     )
+    this.#client.checkSize(second.data, two)
+    const begun = await this.#client.request(first.subject, first.data, one)
     if (begun.data.length > 0) throw new Refusal(begun.json<{ error: object }>().error)
-    const { seq } = await this.#client.call<{ seq: number }>(
-      second.subject,
-      second.data,
-      nativeHeaders({ ...second.headers, ...batch, 'Nats-Batch-Sequence': '2', 'Nats-Batch-Commit': '1' }, expectedSecond),
-    )
+    const { seq } = await this.#client.call<{ seq: number }>(second.subject, second.data, two)
     return [seq - 1, seq]
   }
 
@@ -75,8 +63,13 @@ export class Records {
     return this.#get({ last_by_subj: subject })
   }
 
-  at(seq: number): Promise<StoredRecord | undefined> {
-    return this.#get({ seq })
+  /** Whether a subject has a record, as the leader knows it. Costs little, however large the record. */
+  async has(subject: string): Promise<boolean> {
+    const { state } = await this.#client.call<{ state: { subjects?: Record<string, number> } }>(
+      `$JS.API.STREAM.INFO.${this.names.stream}`,
+      JSON.stringify({ subjects_filter: subject }),
+    )
+    return state.subjects?.[subject] !== undefined
   }
 
   /** Of the newest record that was ever stored, as the leader knows it. */
@@ -86,23 +79,12 @@ export class Records {
   }
 
   /** Up to `limit` records from sequence `from` on, oldest first, and how many more there are. */
-  async page(filter: string, from: number, limit: number): Promise<{ records: StoredRecord[]; left: number }> {
-    const records: StoredRecord[] = []
-    let left = 0
-    const batch = await this.#client.manager.direct.getBatch(this.names.stream, {
+  async page(filter: string, from: number, limit: number): Promise<Page> {
+    return readPage(this.#client.connection, this.names.stream, {
       seq: Math.max(1, from),
       next_by_subj: filter,
       batch: limit,
     })
-    try {
-      for await (const { subject, seq, time, header, data, pending } of batch) {
-        records.push({ subject, seq, time: time.getTime(), headers: header, data })
-        left = pending
-      }
-    } catch (error) {
-      if (!isNothing(error)) throw error
-    }
-    return { records, left }
   }
 
   async count(filter: string): Promise<number> {
@@ -128,25 +110,18 @@ export class Records {
   }
 
   async #getDirectly(query: Query): Promise<StoredRecord | undefined> {
-    const { headers, data } = await this.#client.request(`$JS.API.DIRECT.GET.${this.names.stream}`, JSON.stringify(query))
+    const answer = await this.#client.request(`$JS.API.DIRECT.GET.${this.names.stream}`, JSON.stringify(query))
+    const { headers } = answer
     if (!headers || headers.code === 404) return undefined
     if (headers.code > 0) throw new Refusal({ code: headers.code, description: headers.description })
-    return {
-      subject: headers.get('Nats-Subject'),
-      seq: Number(headers.get('Nats-Sequence')),
-      time: Date.parse(headers.get('Nats-Time-Stamp')),
-      headers,
-      data,
-    }
+    return recordOf(answer)
   }
 
   async #getFromLeader(query: Query): Promise<StoredRecord | undefined> {
-    const found = await this.#client.manager.streams
-      .getMessage(this.names.stream, query as { last_by_subj: string })
-      .catch((error: { code?: number }) => {
-        if (error.code === CODES.messageMissing) return null
-        throw error
-      })
+    const found = await this.#client.manager.streams.getMessage(this.names.stream, query).catch((error: { code?: number }) => {
+      if (error.code === CODES.messageMissing) return null
+      throw error
+    })
     return found
       ? { subject: found.subject, seq: found.seq, time: found.time.getTime(), headers: found.header, data: found.data }
       : undefined
@@ -159,9 +134,4 @@ function nativeHeaders(own: Readonly<Record<string, string>>, { seq, of }: Expec
   native.set('Nats-Expected-Last-Subject-Sequence', String(seq))
   native.set('Nats-Expected-Last-Subject-Sequence-Subject', of)
   return native
-}
-
-function isNothing(error: unknown): boolean {
-  const { code, message } = error as { code?: number; message: string }
-  return code === 404 || isRefusal(error, 'messageMissing') || /message not found|no messages/i.test(message)
 }

@@ -1,7 +1,8 @@
 import { isRefusal } from './faults.ts'
 import { isFinal, isScheduled, tombstoneWrite, uidOf } from './mapping.ts'
 import { placeOf, type Names } from './names.ts'
-import type { Records, StoredRecord } from './records.ts'
+import type { Records } from './records.ts'
+import type { StoredRecord } from './stored-record.ts'
 import type { Topology } from './topology.ts'
 
 /** A removal that takes longer has failed, and the job is live again; ms. */

@@ -6,8 +6,13 @@ import {
   TimeoutError,
   type Msg,
   type MsgHdrs,
+  type MsgHdrsImpl,
   type NatsConnection,
 } from '@nats-io/transport-node'
+import { Unsent } from './faults.ts'
+
+/** Bytes. The server takes no more of a message that is stored. */
+const MOST_HEADERS = 65_536
 
 interface Request {
   readonly subject: string
@@ -22,6 +27,8 @@ export class Requests {
   readonly #deadline: number
   readonly #inbox = createInbox()
   readonly #open = new Map<string, Request>()
+  /** Bytes. The client forgets the server's limit while it reconnects. */
+  #maxPayload = Infinity
   #isListening = false
   #made = 0
 
@@ -32,21 +39,44 @@ export class Requests {
     void connection.closed().then(() => this.#failAll(new RequestError('connection closed')))
   }
 
-  /** Rejects with the client's errors. */
+  /** Bytes: what the server takes, headers included. */
+  get maxPayload(): number {
+    this.#maxPayload = this.#connection.info?.max_payload ?? this.#maxPayload
+    return this.#maxPayload
+  }
+
+  /** Rejects with {@link Unsent}, or with the client's errors. */
   send(subject: string, data: Uint8Array | string, headers?: MsgHdrs): Promise<Msg> {
     const token = (++this.#made).toString(36)
     return new Promise((resolve, reject) => {
+      this.checkSize(data, headers)
       if (!this.#isListening) this.#listen()
       this.#connection.publish(subject, data, { reply: `${this.#inbox}.${token}`, ...(headers && { headers }) })
-      const timer = setTimeout(() => this.#take(token)?.reject(new TimeoutError()), this.#deadline)
+      const timer = setTimeout(() => this.#late(token), this.#deadline)
       this.#open.set(token, { subject, resolve, reject, timer })
     })
+  }
+
+  /** Throws {@link Unsent}: a server ends the connection of whoever sends it more than it takes. */
+  checkSize(data: Uint8Array | string, headers?: MsgHdrs): void {
+    const most = this.maxPayload
+    const body = typeof data === 'string' ? Buffer.byteLength(data) : data.length
+    // headers are small, and encoding them takes longer than all else here
+    if (body + MOST_HEADERS <= most) return
+    const size = body + (headers ? (headers as MsgHdrsImpl).encode().length : 0)
+    if (size <= most) return
+    throw new Unsent('REJECTED', `a message of ${size} bytes is larger than the server's max_payload of ${most}`)
   }
 
   /** What the server said of a message that it did not take. */
   refused(error: Error): void {
     if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return
     for (const [token, { subject }] of this.#open) if (subject === error.subject) this.#take(token)!.reject(error)
+  }
+
+  /** A reply may lie in the socket, unread, if this process was busy: it is read before the next turn. */
+  #late(token: string): void {
+    setImmediate(() => this.#take(token)?.reject(new TimeoutError()))
   }
 
   /** A subscription that the server refuses is of no more use. */

@@ -7,21 +7,29 @@ import { TimeoutError, type NatsConnection } from '@nats-io/transport-node'
 const NEEDED = [2, 12, 10] as const
 /** JetStream's level of the same release. */
 const LEVEL = 2
-/** What goes beside a payload: envelope, headers, the error of a dead one; bytes. */
-const BESIDE = 65_536
+/** What goes beside a payload: envelope, 32 KiB of headers that JSON may double, the error of a dead one; bytes. */
+const BESIDE = 98_304
 /** A cluster that chooses its leader says nothing. */
 const ASKED_AT_MOST = 2
 
 /** Refuses, with `SERVER_UNSUITABLE`, a server that cannot keep the contract. It would say yes to everything, and do half. */
 export async function inspectServer(
-  { info }: NatsConnection,
+  connection: NatsConnection,
   manager: JetStreamManager,
   settings: Settings,
 ): Promise<ServerInfo> {
-  const { version = '0', max_payload: largest = 0 } = info ?? {}
-  judgeVersion(version)
-  const level = await levelOf(manager, info?.jetstream === true)
+  const facts = factsOf(connection, settings)
+  const level = await levelOf(manager, connection.info?.jetstream === true)
+  const version = connection.info?.version ?? '0'
   if (level < LEVEL) throw unsuitable(version, `its JetStream has level ${level}; ${LEVEL} or higher is needed`)
+  return facts
+}
+
+/** What the server that we are connected to now says of itself. Throws `SERVER_UNSUITABLE`. */
+export function factsOf({ info }: NatsConnection, settings: Settings): ServerInfo {
+  if (!info) throw new JobportError('UNAVAILABLE', 'the broker is not connected')
+  const { version, max_payload: largest } = info
+  judgeVersion(version)
   const room = largest - BESIDE
   if (room < 1) throw unsuitable(version, `its max_payload is ${largest}; more than ${BESIDE} is needed`)
   return { server: `nats ${version}`, maxPayload: Math.min(room, settings.maxPayload ?? room) }

@@ -21,6 +21,9 @@ export interface Settings {
   readonly maxPayload?: number
 }
 
+/** ms. */
+export const TEN_YEARS: number = 10 * 365 * 86_400_000
+
 type Check = (value: unknown) => string | undefined
 
 const text: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a text')
@@ -44,7 +47,7 @@ const CHECKS: Record<keyof NatsOptions, Check> = {
     typeof value === 'string' && /^[A-Za-z0-9_-]{1,32}$/.test(value) ? undefined : 'must be 1–32 of A–Z a–z 0–9 _ -',
   replicas: (value) => ([1, 3, 5].includes(value as number) ? undefined : 'must be 1, 3 or 5'),
   ackWait: whole(100, 86_400_000),
-  keep: whole(1_000),
+  keep: whole(1_000, TEN_YEARS),
   maxPayload: whole(1),
 }
 
