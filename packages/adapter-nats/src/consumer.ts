@@ -204,7 +204,9 @@ export class NatsConsumer implements Consumer {
       void job.renew()
       void job.verify()
     }
-    this.#options.client.connection.flush().then(
+    const { client, topology, records } = this.#options
+    topology.keepAnEyeOn(records.names)
+    client.connection.flush().then(
       () => (this.#contact = Date.now()),
       () => {},
     )

@@ -24,6 +24,7 @@ export const CODES = {
   consumerMissing: 10_014,
   messageMissing: 10_037,
   maxBytesRequired: 10_113,
+  notClustered: 10_074,
 } as const
 
 /** A message was not sent: it is larger than the server takes, or there is no connection. Nothing was stored. */

@@ -1,15 +1,9 @@
 import { JobportError } from '@jobport/core/driver'
-import {
-  AckPolicy,
-  DiscardPolicy,
-  RetentionPolicy,
-  StorageType,
-  type ConsumerConfig,
-  type ConsumerInfo,
-  type StreamConfig,
-  type StreamInfo,
-} from '@nats-io/jetstream'
-import { CODES } from './faults.ts'
+import { AckPolicy, type ConsumerConfig, type ConsumerInfo } from '@nats-io/jetstream'
+import { CODES, isMissing } from './faults.ts'
+import { Fresh } from './fresh.ts'
+import { streamOf } from './stream-rules.ts'
+import { Watch } from './watch.ts'
 import type { Client } from './client.ts'
 import type { Names } from './names.ts'
 
@@ -19,42 +13,49 @@ const MAX_WAITING = 100_000
 const FOREVER = 100 * 365 * 86_400_000
 const NANOS = 1e6
 
-type Flags = Pick<StreamConfig, 'allow_direct' | 'allow_msg_ttl' | 'allow_atomic' | 'allow_rollup_hdrs'> & {
-  allow_msg_schedules?: boolean
+/** Why a stream is refused that no other try will make. */
+const REFUSED: Readonly<Record<number, string>> = {
+  [CODES.streamOverlaps]: "another stream takes its subjects: choose another 'prefix'",
+  [CODES.notClustered]: "a server that is no cluster keeps one copy: choose 'replicas: 1'",
+  [CODES.maxBytesRequired]: 'the account demands max_bytes of each stream, and one that is full throws its oldest jobs away',
 }
-
-const NEEDED = {
-  allow_direct: true,
-  allow_msg_ttl: true,
-  allow_msg_schedules: true,
-  allow_atomic: true,
-  allow_rollup_hdrs: true,
-} as const
 
 /** Streams and consumers: one work-queue stream a queue, in it one consumer for each priority that was ever used. */
 export class Topology {
   readonly #client: Client
+  readonly #watch: Watch
   readonly #made = new Map<string, Promise<void>>()
+  readonly #lists = new Map<string, Fresh<readonly ConsumerInfo[]>>()
 
   constructor(client: Client) {
     this.#client = client
+    this.#watch = new Watch(client, ({ stream }) => this.#list(stream))
   }
 
-  /** Makes what a queue needs for jobs of this priority, once. */
+  /** Makes what a queue needs for jobs of this priority, once. Rejects with `SERVER_UNSUITABLE` where jobs are not safe. */
   async ensure(names: Names, level = 0): Promise<void> {
     await this.#once(names.stream, () => this.#ensureStream(names))
     await this.#once(`${names.stream} 0`, () => this.#ensureConsumer(names, 0))
     if (level > 0) await this.#once(`${names.stream} ${level}`, () => this.#ensureConsumer(names, level))
+    await this.#watch.use(names)
+  }
+
+  /** Has the queue's stream looked at from time to time, for a while. */
+  keepAnEyeOn(names: Names): void {
+    this.#watch.use(names).catch(() => {})
   }
 
   /** Somebody has removed it. */
-  forget({ stream }: Names): void {
+  forget(names: Names): void {
+    const { stream } = names
     for (const key of this.#made.keys()) if (key === stream || key.startsWith(`${stream} `)) this.#made.delete(key)
+    this.#lists.delete(stream)
+    this.#watch.forget(names)
   }
 
   /** The consumers that there are, by priority; none if there is no such queue. */
   async consumers({ stream }: Names): Promise<Map<number, ConsumerInfo>> {
-    const infos = await orNone(this.#client.manager.consumers.list(stream).next())
+    const infos = await this.#list(stream)
     const levels = infos.flatMap((info): [number, ConsumerInfo][] =>
       /^w\d$/.test(info.name) ? [[Number(info.name.slice(1)), info]] : [],
     )
@@ -63,7 +64,7 @@ export class Topology {
 
   /** The priority's consumer. */
   async consumer({ stream, consumer }: Names, level: number): Promise<ConsumerInfo | undefined> {
-    return this.#client.manager.consumers.info(stream, consumer(level)).catch((error: unknown) => {
+    return this.#client.call<ConsumerInfo>(`$JS.API.CONSUMER.INFO.${stream}.${consumer(level)}`).catch((error: unknown) => {
       if (isMissing(error)) return undefined
       throw error
     })
@@ -90,6 +91,22 @@ export class Topology {
     })
   }
 
+  #list(stream: string): Promise<readonly ConsumerInfo[]> {
+    let list = this.#lists.get(stream)
+    if (!list) this.#lists.set(stream, (list = new Fresh(() => this.#askForList(stream))))
+    return list.look()
+  }
+
+  async #askForList(stream: string): Promise<readonly ConsumerInfo[]> {
+    try {
+      const list = await this.#client.call<{ consumers?: ConsumerInfo[] }>(`$JS.API.CONSUMER.LIST.${stream}`, '{"offset":0}')
+      return list.consumers ?? []
+    } catch (error) {
+      if (isMissing(error)) return []
+      throw error
+    }
+  }
+
   async #once(key: string, make: () => Promise<void>): Promise<void> {
     let made = this.#made.get(key)
     if (!made) {
@@ -101,25 +118,15 @@ export class Topology {
   }
 
   async #ensureStream(names: Names): Promise<void> {
-    const { replicas } = this.#client.settings
     const { streams } = this.#client.manager
-    const wanted = {
-      name: names.stream,
-      description: `Jobs of ${names.queue} (Jobport)`,
-      subjects: [names.all],
-      retention: RetentionPolicy.Workqueue,
-      storage: StorageType.File,
-      discard: DiscardPolicy.Old,
-      num_replicas: replicas,
-      ...NEEDED,
-    }
-    const info = await streams.add(wanted).catch(async (error: { code?: number }) => {
+    const wanted = streamOf(names, this.#client.settings.replicas)
+    const info = await streams.add(wanted).catch(async (error: { code?: number; message: string }) => {
       if (error.code === CODES.streamDiffers) return streams.info(names.stream)
-      if (error.code !== CODES.streamOverlaps) throw error
-      throw new JobportError('SERVER_UNSUITABLE', `another stream takes ${names.all}: choose another 'prefix'`, { cause: error })
+      const why = REFUSED[error.code ?? 0]
+      if (why === undefined) throw error
+      throw new JobportError('SERVER_UNSUITABLE', `${names.stream} cannot be made: ${why}`, { cause: error })
     })
-    judge(info, names)
-    if (info.config.num_replicas > 1) this.#client.replicated.add(names.stream)
+    this.#watch.judge(names, info)
   }
 
   /** One that is there is left alone, but for what the options say: an update would end a pause. */
@@ -153,26 +160,4 @@ function consumerOf(names: Names, level: number): ConsumerConfig {
     max_ack_pending: -1,
     max_waiting: MAX_WAITING,
   } as ConsumerConfig
-}
-
-/** Older servers pass over what they do not know; and a stream of that name may be somebody else's. */
-function judge({ config }: StreamInfo, names: Names): void {
-  const lacking = Object.keys(NEEDED).filter((flag) => (config as Flags)[flag as keyof Flags] !== true)
-  const isOurs =
-    config.retention === RetentionPolicy.Workqueue && config.subjects?.length === 1 && config.subjects[0] === names.all
-  if (isOurs && lacking.length === 0 && !config.max_age) return
-  const why = isOurs ? `lacks ${lacking.join(', ') || 'unlimited age'}` : 'is not of our making'
-  throw new JobportError('SERVER_UNSUITABLE', `the stream ${config.name} ${why}: remove it, or choose another 'prefix'`)
-}
-
-export function isMissing(error: unknown): boolean {
-  const { code } = error as { code?: unknown }
-  return code === CODES.streamMissing || code === CODES.consumerMissing
-}
-
-async function orNone<T>(list: Promise<T[]>): Promise<T[]> {
-  return list.catch((error: unknown) => {
-    if (isMissing(error)) return []
-    throw error
-  })
 }
