@@ -13,12 +13,21 @@ export function readUrl(text: string, known: readonly string[], mistakes: string
     return {}
   }
   const [, scheme, login, hosts = '', query = ''] = parts
+  const unclear = hosts.split(',').filter((host) => !isPlace(host))
+  if (unclear.length > 0) mistakes.push(`url: 'host:port' is expected, or several by comma, not '${unclear.join(', ')}'`)
+  if (login?.includes(',')) mistakes.push("url: user and password stand once, before the first host, with ',' as %2C")
   return {
     servers: hosts.split(','),
     ...(login !== undefined && readLogin(login, mistakes)),
     ...(scheme === 'nats+tls' && { tls: true }),
     ...readQuery(query, known, mistakes),
   }
+}
+
+/** A name, an IPv4 address or an IPv6 address in brackets, and a port or none. */
+function isPlace(host: string): boolean {
+  const [, port] = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?$/.exec(host) ?? [undefined, '0']
+  return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535)
 }
 
 function readLogin(login: string, mistakes: string[]): Partial<NatsOptions> {
@@ -38,7 +47,8 @@ function decode(text: string, mistakes: string[]): string {
 function readQuery(query: string, known: readonly string[], mistakes: string[]): Partial<NatsOptions> {
   const options: Record<string, unknown> = {}
   for (const [key, value] of new URLSearchParams(query)) {
-    if (known.includes(key)) options[key] = NUMBERS.includes(key) ? Number(value) : value
+    if (Object.hasOwn(options, key)) mistakes.push(`url: query '${key}' is given twice`)
+    else if (known.includes(key)) options[key] = NUMBERS.includes(key) ? Number(value) : value
     else mistakes.push(`url: query '${key}' is unknown (known: ${known.join(', ')})`)
   }
   return options

@@ -67,6 +67,28 @@ describe('NATS connections', function () {
     await works(trial.broker({ servers: [place()], nkey: new TextDecoder().decode(seed.getSeed()) }))
   })
 
+  it('go on to the next of several servers, with a user and without, as URL and as options', async () => {
+    const nobody = `127.0.0.1:${await freePort()}`
+    const open = await openBroker('nats', { own: true })
+    try {
+      const free = open.url.replace('nats://', '')
+      const login = `known:${encodeURIComponent('p@ss:w/rd')}`
+      for (const options of [
+        { url: `nats://${nobody},${free}` },
+        { url: `nats://${free},${nobody}/?ackWait=2000` },
+        { url: `nats://${login}@${nobody},${place()}` },
+        { servers: [nobody, place()], user: 'known', password: 'p@ss:w/rd' },
+      ]) {
+        const broker = trial.broker(options)
+        await works(broker)
+        await broker.queue(trial.name).drop()
+      }
+      expect(await refusal(trial.broker({ url: `nats://${nobody},${nobody}` }).connect())).to.include({ code: 'UNAVAILABLE' })
+    } finally {
+      await open.close()
+    }
+  })
+
   it('ask again what a server did not answer, as one of a cluster without a leader', async () => {
     const silent = await Silent.open(nats.url, 1)
     try {
@@ -175,28 +197,6 @@ describe('NATS connections', function () {
     }
   })
 
-  it('name all mistakes of the options at once', () => {
-    const options = {
-      prefix: 'a.b',
-      replicas: 2,
-      ackWait: 1,
-      keep: 5,
-      password: 'x',
-      token: 't',
-      nkey: 'n',
-      servers: 'u:p@h',
-      nonsense: 1,
-    }
-    expect(() => readSettings(options))
-      .to.throw(
-        /prefix must.*replicas must.*ackWait must.*keep must.*servers must.*nonsense is unknown.*exclude each other.*password needs 'user'/,
-      )
-      .with.property('code', 'INVALID_CONFIG')
-    expect(readSettings('nats://one:1,two:2/?prefix=p&ackWait=500&replicas=3')).to.deep.equal({
-      ...{ servers: ['one:1', 'two:2'], prefix: 'p', replicas: 3, ackWait: 500, keep: 60_000 },
-    })
-  })
-
   it('keep prefixes apart', async () => {
     for (const prefix of ['jobport', 'other']) {
       const broker = trial.broker({ prefix })
@@ -231,9 +231,12 @@ describe('NATS connections', function () {
 
     it('work with the right CA and a certificate of their own', async () => {
       const { ca, client } = certificates
-      const broker = trial.broker({ url: secure.url.replace('nats:', 'nats+tls:'), tls: { ca, ...client } })
-      await works(broker)
-      await broker.queue(trial.name).drop()
+      const nobody = `127.0.0.1:${await freePort()}`
+      for (const url of [secure.url, secure.url.replace('//', `//${nobody},`)]) {
+        const broker = trial.broker({ url: url.replace('nats:', 'nats+tls:'), tls: { ca, ...client } })
+        await works(broker)
+        await broker.queue(trial.name).drop()
+      }
     })
 
     it('refuse a server that a wrong CA, or none, vouches for, and are refused without a certificate', async () => {

@@ -1,6 +1,8 @@
-import type { Broker } from '@jobport/core'
+import type { Broker, JobportError } from '@jobport/core'
 import { expect } from 'chai'
 import { Cluster } from './cluster.ts'
+import { Hand } from './hand.ts'
+import { largest } from './largest.ts'
 import { eventually, Trial } from './trial.ts'
 
 const CONNECTIONS = 50
@@ -92,6 +94,26 @@ describe('NATS, races', function () {
 
     it('50 connections add the same 100 ids: 100 jobs are stored', async () => {
       await race(trial, () => trial.broker())
+    })
+
+    it('all that core lets through at its largest fits, on every path', async () => {
+      const hand = await Hand.open(`${cluster.url}?replicas=3`, trial.name, { ackWait: 10_000 })
+      try {
+        await largest(hand, trial.name)
+      } finally {
+        await hand.close()
+      }
+    })
+
+    it('a stream that has fewer copies than asked for, or no longer as many, is told, and works', async () => {
+      const one = trial.broker({ replicas: 1 }).queue(trial.name)
+      await one.add('a', 1)
+      expect(trial.errors).to.deep.equal([])
+      const three = trial.broker().queue(trial.name)
+      expect(await three.add('a', 2)).to.include({ added: true })
+      expect(await three.add('a', 3)).to.include({ added: true })
+      expect(trial.errors.map((error) => (error as JobportError).code)).to.deep.equal(['SERVER_UNSUITABLE'])
+      expect(trial.errors[0]!.message).to.include('1 of the 3 copies')
     })
 
     it('what another copy delivers before the leader has it is run all the same', async () => {
