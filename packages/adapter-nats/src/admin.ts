@@ -18,6 +18,8 @@ import type { Topology } from './topology.ts'
 const BATCH = 256
 /** Another may hold the id for a moment, and let it go. */
 const TRIES = 10
+const COUNT_TRIES = 4
+const COUNT_PAUSE = 5
 /** How long something is asked again that got no answer, ms; the last answer may take two seconds more. */
 const PATIENCE = 6_000
 
@@ -40,14 +42,12 @@ export class NatsAdmin implements QueueAdmin {
   async counts(): Promise<Record<JobState, number>> {
     const none = { waiting: 0, delayed: 0, active: 0, dead: 0 }
     return this.#look(none, async () => {
-      const [consumers, delayed, dead] = await Promise.all([
-        this.#topology.consumers(this.#names),
-        this.#records.count(this.#names.delayed('*')),
-        this.#records.count(this.#names.dead()),
-      ])
-      const sum = (read: (info: { num_pending: number; num_ack_pending: number }) => number): number =>
-        [...consumers.values()].reduce((total, info) => total + read(info), 0)
-      return { waiting: sum((info) => info.num_pending), delayed, active: sum((info) => info.num_ack_pending), dead }
+      for (let tries = 1; ; tries++) {
+        const { held, ...counts } = await this.#count()
+        // a consumer hears of a new job a moment after its publisher
+        if (held === counts.waiting + counts.active || tries === COUNT_TRIES) return counts
+        await pause(COUNT_PAUSE)
+      }
     })
   }
 
@@ -117,6 +117,19 @@ export class NatsAdmin implements QueueAdmin {
 
   async drop(): Promise<void> {
     await this.#do(undefined, () => this.#topology.drop(this.#names))
+  }
+
+  /** `held`: what lies in the stream to be run. */
+  async #count(): Promise<Record<JobState | 'held', number>> {
+    const [consumers, held, delayed, dead] = await Promise.all([
+      this.#topology.consumers(this.#names),
+      this.#records.count(this.#names.waiting('*')),
+      this.#records.count(this.#names.delayed('*')),
+      this.#records.count(this.#names.dead()),
+    ])
+    const sum = (read: (info: { num_pending: number; num_ack_pending: number }) => number): number =>
+      [...consumers.values()].reduce((total, info) => total + read(info), 0)
+    return { waiting: sum((info) => info.num_pending), delayed, active: sum((info) => info.num_ack_pending), dead, held }
   }
 
   async #listLive(state: JobState, limit: number, after: number): Promise<Page> {

@@ -7,8 +7,8 @@ import type { Names } from './names.ts'
 /** All workers of this process answer with it: who is there is counted by process. */
 const processName = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
 
-/** How long answers may take, and how long after one another they come; ms. */
-const PATIENCE = 300
+/** How long the first answer may take, and how long after one another they come; ms. Where there is no worker, the server says so. */
+const PATIENCE = 600
 const GAP = 60
 
 /** Answers whoever counts this queue's workers. Answers how to end that. */
@@ -24,16 +24,20 @@ export async function countWorkers({ connection }: Client, { workers }: Names): 
   const names = new Set<string>()
   await new Promise<void>((resolve) => {
     const inbox = createInbox()
-    let timer = setTimeout(end, PATIENCE)
+    let timer = setTimeout(late, PATIENCE)
     const answers = connection.subscribe(inbox, {
       callback: (error, answer) => {
         if (error || answer.headers?.code === 503) return end()
         names.add(answer.string())
         clearTimeout(timer)
-        timer = setTimeout(end, GAP)
+        timer = setTimeout(late, GAP)
       },
     })
     connection.publish(workers, '', { reply: inbox })
+    // what lies in the socket is read before the next turn
+    function late(): void {
+      setImmediate(end)
+    }
     function end(): void {
       clearTimeout(timer)
       answers.unsubscribe()
