@@ -144,6 +144,38 @@ describe('NATS, native', () => {
     expect((await paused()).filter(Boolean)).to.deep.equal([])
   })
 
+  it('starts delayed jobs in order of due time that lie its resolution apart, also when all are overdue', async () => {
+    const queue = broker.queue(trial.name)
+    const { resolution } = (await broker.driver()).features.delay as { resolution: number }
+    await queue.pause()
+    const ids = ['last', 'third', 'second', 'first']
+    const first = Date.now() + 300
+    for (const [i, id] of ids.entries()) await queue.add('a', 1, { id, at: new Date(first + (ids.length - 1 - i) * resolution) })
+    await eventually('their time', async () => (await queue.counts()).waiting === ids.length)
+    const waiting = await queue.list('waiting')
+    expect(waiting.jobs.map(({ id, state, dueAt }) => [id, state, dueAt])).to.deep.equal(
+      ids.toReversed().map((id) => [id, 'waiting', undefined]),
+    )
+    const ran: string[] = []
+    await trial.worker(broker, ({ id }) => void ran.push(id))
+    await queue.resume()
+    await eventually('their runs', () => ran.length === ids.length)
+    expect(ran).to.deep.equal(ids.toReversed())
+  })
+
+  it('shows an overdue job as waiting, without a worker, and a distant one with its time', async () => {
+    const queue = broker.queue(trial.name)
+    await queue.add('a', 1, { id: 'soon', delay: 50 })
+    await queue.add('a', 1, { id: 'far', delay: 10 * 365 * 86_400_000 })
+    await eventually('its time', async () => (await queue.get('soon'))?.state === 'waiting')
+    expect(await queue.get('soon')).not.to.have.property('dueAt')
+    expect((await queue.list('delayed')).jobs.map(({ id }) => id)).to.deep.equal(['far'])
+    await eventually('the server', async () => (await queue.counts()).waiting === 1)
+    expect(await queue.counts()).to.include({ delayed: 1 })
+    const far = (await queue.get('far'))!
+    expect(far.dueAt!.getTime() - far.addedAt.getTime()).to.be.closeTo(10 * 365 * 86_400_000, 5_000)
+  })
+
   it('refuses a stream of that name that is not of its making, and one that takes its subjects', async () => {
     const { manager } = await trial.plain()
     await manager.streams.add({ name: trial.stream, subjects: [`else.${trial.name}`] })
