@@ -71,6 +71,7 @@ export class NatsDriver implements Driver {
 
   async consume(queue: string, deliver: (delivery: Delivery) => void, { prefetch }: ConsumeOptions): Promise<Consumer> {
     if (this.#closed) throw new JobportError('CLOSED', 'the driver is closed')
+    if (!this.#client.isConnected) throw new JobportError('UNAVAILABLE', 'the broker is not connected')
     const consumer: NatsConsumer = new NatsConsumer({
       prefetch,
       client: this.#client,
