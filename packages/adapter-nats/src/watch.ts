@@ -7,6 +7,8 @@ import type { Names } from './names.ts'
 
 /** ms between two looks at a stream that is in use. */
 const INTERVAL = 2_000
+/** Streams that are looked at then, so that a thousand cost no more. */
+const AT_A_TIME = 100
 /** Whoever uses a stream that was not looked at for this long looks first, ms. */
 const STALE = 3_000
 /** The same for one that was not safe, and may have been mended. */
@@ -72,7 +74,8 @@ export class Watch {
   async #lookAround(): Promise<void> {
     if (this.#isLooking) return
     this.#isLooking = true
-    for (const watched of this.#watched.values()) {
+    const oldest = [...this.#watched.values()].toSorted((a, b) => a.lookedAt - b.lookedAt).slice(0, AT_A_TIME)
+    for (const watched of oldest) {
       if (Date.now() - watched.usedAt > IDLE) this.#watched.delete(watched.names.stream)
       else await this.#look(watched).catch(() => {})
     }

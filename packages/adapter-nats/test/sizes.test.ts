@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { Boaster } from './boaster.ts'
 import { Hand } from './hand.ts'
 import { ERROR, largest } from './largest.ts'
-import { Trial } from './trial.ts'
+import { eventually, Trial } from './trial.ts'
 
 /** Names that mean something to the server, or to us, and values that do not survive everything. */
 const TELLING: Record<string, string> = {
@@ -49,6 +49,31 @@ describe('NATS, sizes and headers', function () {
 
   it('all that core lets through at its largest fits, on every path', async () => {
     await largest(hand, trial.name)
+  })
+
+  it('a handler that returns or throws more than the server takes runs once, and its job ends', async () => {
+    const broker = trial.broker()
+    const ran: string[] = []
+    const ends: string[] = []
+    const worker = await trial.worker(broker, ({ name }) => {
+      ran.push(name)
+      if (name === 'returns') return 'x'.repeat(1_100_000)
+      throw Object.assign(new Error('\u0001'.repeat(100_000)), { name: '\u0001'.repeat(1_000), stack: '\u0001'.repeat(100_000) })
+    })
+    worker
+      .on('completed', ({ name }) => ends.push(`${name} completed`))
+      .on('dead', ({ name }, _, reason) => ends.push(`${name} dead of ${reason}`))
+    for (const name of ['returns', 'throws'])
+      await broker.queue(trial.name).add(name, 1, { headers: { long: '"'.repeat(4_096) } })
+    await eventually(
+      'both ends',
+      () => ends.length === 2,
+      () => [ran, ends, trial.errors.map(String)],
+    )
+    expect(ends).to.have.members(['returns completed', 'throws dead of attempts'])
+    expect(ran).to.have.members(['returns', 'throws'])
+    expect(trial.errors).to.have.length(1)
+    expect(await broker.queue(trial.name).counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 1 })
   })
 
   it('headers arrive as they were given, on every path, and tell the server nothing', async () => {
