@@ -131,7 +131,10 @@ export class NatsConsumer implements Consumer {
     const { topology, records } = this.#options
     await pause(FAULT_PAUSE)
     topology.forget(records.names)
-    await topology.ensure(records.names)
+    await topology.ensure(records.names).catch((error: unknown) => {
+      // what lies in it is worked all the same; that it is not safe is told by who watches it
+      if (!(error instanceof JobportError && error.code === 'SERVER_UNSUITABLE')) throw error
+    })
     this.#failed = false
   }
 

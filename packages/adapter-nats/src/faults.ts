@@ -22,6 +22,7 @@ export const CODES = {
   streamDiffers: 10_058,
   streamOverlaps: 10_065,
   consumerMissing: 10_014,
+  consumerExists: 10_148,
   messageMissing: 10_037,
   maxBytesRequired: 10_113,
   notClustered: 10_074,

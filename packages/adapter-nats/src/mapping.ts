@@ -44,6 +44,7 @@ const HEADERS = {
 const UID = /^[\x21-\x7e]{1,200}$/
 /** The last moment that JavaScript knows, epoch ms. */
 const LAST_MOMENT = 8.64e15
+const REASONS: ReadonlySet<DeadReason> = new Set<DeadReason>(['attempts', 'unrecoverable', 'crashes', 'invalid', 'unknown'])
 const UNTIL = 'jobport-until'
 const REMOVAL = 'jobport-removal'
 
@@ -122,11 +123,26 @@ export function uidOf(record: StoredRecord): string {
 }
 
 export function readDead(record: StoredRecord): { reason: DeadReason; error: JobError; at: number } {
-  const { reason = 'attempts', error = { name: 'Error', message: '' } } = JSON.parse(header(record, HEADERS.dead) ?? '{}') as {
-    reason?: DeadReason
-    error?: JobError
+  const { reason, error } = parseDead(header(record, HEADERS.dead))
+  const { name, message, stack } = error ?? {}
+  return {
+    reason: reason !== undefined && REASONS.has(reason) ? reason : 'attempts',
+    error: {
+      name: String(name ?? 'Error'),
+      message: String(message ?? ''),
+      ...(stack !== undefined && { stack: String(stack) }),
+    },
+    at: record.time,
   }
-  return { reason, error, at: record.time }
+}
+
+/** What another program wrote there may be anything. */
+function parseDead(text = '{}'): { reason?: DeadReason; error?: Partial<JobError> } {
+  try {
+    return (JSON.parse(text) as { reason?: DeadReason; error?: Partial<JobError> } | null) ?? {}
+  } catch {
+    return {}
+  }
 }
 
 /** Epoch ms until which a completed job keeps its id. */

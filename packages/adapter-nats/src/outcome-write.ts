@@ -1,5 +1,6 @@
 import type { Outcome } from '@jobport/core/driver'
 import { completedWrite, deadWrite, liveWrite, type Reading, type State } from './mapping.ts'
+import { TEN_YEARS } from './settings.ts'
 import type { Names } from './names.ts'
 import type { Write } from './records.ts'
 
@@ -21,7 +22,7 @@ export function outcomeWrite(outcome: Outcome, { names, reading, crashes, data, 
   switch (outcome.type) {
     case 'complete': {
       const { dedup, addedAt, id } = message
-      const until = dedup && id !== uid ? addedAt + dedup.ttl : 0
+      const until = dedup && id !== uid ? Math.min(addedAt + dedup.ttl, Date.now() + TEN_YEARS) : 0
       // longer than a redelivery takes that must find it
       const ttl = Math.max(keep, ackWait * 2, until - Date.now())
       return completedWrite(names, token, state, outcome.result, ttl, until)

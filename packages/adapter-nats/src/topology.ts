@@ -129,20 +129,35 @@ export class Topology {
     this.#watch.judge(names, info)
   }
 
-  /** One that is there is left alone, but for what the options say: an update would end a pause. */
   async #ensureConsumer(names: Names, level: number): Promise<void> {
-    const { consumers } = this.#client.manager
-    const ack_wait = this.#client.settings.ackWait * NANOS
     const found = await this.consumer(names, level)
-    if (found?.config.ack_wait === ack_wait) return
-    const first = level > 0 ? await this.consumer(names, 0) : undefined
-    const pause_until = found?.config.pause_until ?? first?.config.pause_until
-    await consumers.add(names.stream, {
-      ...consumerOf(names, level),
-      ack_wait,
-      ...(pause_until !== undefined && { pause_until }),
-    })
+    if (found) return this.#align(names, found)
+    const pause_until = level > 0 ? (await this.consumer(names, 0))?.config.pause_until : undefined
+    try {
+      await this.#client.manager.consumers.add(names.stream, {
+        ...consumerOf(names, level),
+        ack_wait: this.#ackWait,
+        ...(pause_until !== undefined && { pause_until }),
+      })
+    } catch (error) {
+      if ((error as { code?: number }).code !== CODES.consumerExists) throw error
+      const made = await this.consumer(names, level)
+      if (made) return this.#align(names, made)
+    }
     if (level > 0 && !pause_until) await this.#followPause(names, level)
+  }
+
+  /** One that is there is left alone, but for what the options say. */
+  async #align({ stream }: Names, { name, config }: ConsumerInfo): Promise<void> {
+    if (config.ack_wait === this.#ackWait) return
+    await this.#client.manager.consumers.update(stream, name, { ack_wait: this.#ackWait })
+    const [was, is] = [config.ack_wait! / NANOS, this.#client.settings.ackWait]
+    const text = `leases of ${stream} (${name}) lasted ${was} ms and last ${is} ms now: give all workers the same 'ackWait'`
+    this.#client.report(new JobportError('INVALID_CONFIG', text))
+  }
+
+  get #ackWait(): number {
+    return this.#client.settings.ackWait * NANOS
   }
 
   async #followPause(names: Names, level: number): Promise<void> {

@@ -16,14 +16,16 @@ const AGAIN = 250
 /** A stream that nobody has used for this long is not looked at, ms. */
 const IDLE = 60_000
 
+const NANOS = 1e6
+
 interface Watched {
   readonly names: Names
   usedAt: number
   lookedAt: number
   /** Why jobs are not safe in it. */
   fault: JobportError | undefined
-  /** Fewer copies than the options ask for; told once. */
-  isThin: boolean
+  /** What was told of it that is no reason to refuse it. */
+  readonly told: Set<string>
   looking: Promise<void> | undefined
 }
 
@@ -65,7 +67,7 @@ export class Watch {
     if (found) return found
     if (!this.#isStarted) this.#client.every(INTERVAL, () => void this.#lookAround())
     this.#isStarted = true
-    const made: Watched = { names, usedAt: Date.now(), lookedAt: 0, fault: undefined, isThin: false, looking: undefined }
+    const made: Watched = { names, usedAt: Date.now(), lookedAt: 0, fault: undefined, told: new Set(), looking: undefined }
     this.#watched.set(names.stream, made)
     return made
   }
@@ -93,6 +95,7 @@ export class Watch {
       const { config } = await this.#client.call<StreamInfo>(`$JS.API.STREAM.INFO.${names.stream}`)
       const consumers = await this.#consumers(names)
       this.#compare(watched, config.num_replicas)
+      this.#compareLeases(watched, consumers)
       const faults = [...configFaults(config, names, this.#client.maxPayload), ...consumerFaults(consumers)]
       const fault = this.#faultOf(names, faults)
       if (fault && fault.message !== watched.fault?.message) this.#client.report(fault)
@@ -111,12 +114,23 @@ export class Watch {
     const { stream } = watched.names
     if (copies > 1) replicated.add(stream)
     else replicated.delete(stream)
-    const isThin = copies < settings.replicas
-    if (isThin && !watched.isThin) {
-      const why = `the stream ${stream} has ${copies} of the ${settings.replicas} copies that 'replicas' asks for`
-      this.#client.report(new JobportError('SERVER_UNSUITABLE', why))
-    }
-    watched.isThin = isThin
+    const why = `the stream ${stream} has ${copies} of the ${settings.replicas} copies that 'replicas' asks for`
+    this.#tell(watched, 'copies', copies < settings.replicas && new JobportError('SERVER_UNSUITABLE', why))
+  }
+
+  /** Leases are as long as the last who said so wanted them. */
+  #compareLeases(watched: Watched, consumers: readonly ConsumerInfo[]): void {
+    const { ackWait } = this.#client.settings
+    const other = consumers.find(({ config }) => config.ack_wait !== undefined && config.ack_wait !== ackWait * NANOS)
+    const why = `leases of ${watched.names.stream} last ${(other?.config.ack_wait ?? 0) / NANOS} ms, not ${ackWait}: give all workers the same 'ackWait'`
+    this.#tell(watched, 'leases', other !== undefined && new JobportError('INVALID_CONFIG', why))
+  }
+
+  /** Once, until it is no longer so. */
+  #tell({ told }: Watched, what: string, error: JobportError | false): void {
+    if (!error) told.delete(what)
+    else if (!told.has(what)) this.#client.report(error)
+    if (error) told.add(what)
   }
 
   #faultOf({ stream }: Names, faults: readonly string[]): JobportError | undefined {

@@ -1,5 +1,7 @@
+import { fork } from 'node:child_process'
+import { headers } from '@nats-io/transport-node'
 import { expect } from 'chai'
-import type { Broker, Job } from '@jobport/core'
+import type { Broker, Job, JobportError } from '@jobport/core'
 import { jetstream } from '@nats-io/jetstream'
 import { eventually, Trial } from './trial.ts'
 
@@ -174,6 +176,54 @@ describe('NATS, native', () => {
     expect(await queue.counts()).to.include({ delayed: 1 })
     const far = (await queue.get('far'))!
     expect(far.dueAt!.getTime() - far.addedAt.getTime()).to.be.closeTo(10 * 365 * 86_400_000, 5_000)
+  })
+
+  it('counts processes that work on a queue, not workers or connections', async () => {
+    const workers = async (): Promise<number> => (await broker.health()).queues[trial.name]!.workers
+    await trial.worker(broker, () => {})
+    const other = trial.broker()
+    await trial.worker(other, () => {})
+    expect(await workers()).to.equal(1)
+    const child = fork(new URL('./leaver.ts', import.meta.url), [`${trial.url}?ackWait=1500`, trial.name])
+    try {
+      await eventually('two processes', async () => (await workers()) === 2)
+    } finally {
+      child.kill('SIGKILL')
+    }
+    await eventually('one process', async () => (await workers()) === 1)
+  })
+
+  it('tells every worker that leases are of another length than its own', async () => {
+    const queue = broker.queue(trial.name)
+    await queue.pause()
+    await queue.add('a', 1)
+    const other = trial.broker({ ackWait: 3_000 })
+    await other.queue(trial.name).add('a', 2)
+    await eventually('both words of it', () => trial.errors.length >= 2, undefined, 6_000)
+    expect(trial.errors.map((error) => (error as JobportError).code)).to.deep.equal(['INVALID_CONFIG', 'INVALID_CONFIG'])
+    const { manager } = await trial.plain()
+    expect((await manager.consumers.info(trial.stream, 'w0')).config).to.include({ ack_wait: 3_000_000_000 })
+    expect(await queue.isPaused()).to.equal(true)
+    trial.errors.length = 0
+  })
+
+  it('reads a dead letter whatever another program wrote beside it', async () => {
+    const queue = broker.queue(trial.name)
+    await queue.counts()
+    await queue.add('a', 1, { delay: 60_000 })
+    const { connection } = await trial.plain()
+    for (const [i, text] of ['{', 'null', '5', '{"reason":7,"error":"x"}', '{"error":{"name":1}}'].entries()) {
+      const native = headers()
+      native.set('jobport-dead', text)
+      await connection.request(`jobport.${trial.name}.f.0.letter-${i}.1`, JSON.stringify({ name: 'a', data: i }), {
+        headers: native,
+      })
+    }
+    const { jobs } = await queue.deadLetters.list()
+    expect(jobs.map(({ reason, error }) => [reason, typeof error!.name, typeof error!.message])).to.deep.equal(
+      Array.from({ length: 5 }, () => ['attempts', 'string', 'string']),
+    )
+    expect(await queue.deadLetters.purge()).to.equal(5)
   })
 
   it('refuses a stream of that name that is not of its making, and one that takes its subjects', async () => {
