@@ -217,6 +217,7 @@ describe('NATS, native', () => {
       native.set('jobport-dead', text)
       await connection.request(`jobport.${trial.name}.f.0.letter-${i}.1`, JSON.stringify({ name: 'a', data: i }), {
         headers: native,
+        timeout: 2_000,
       })
     }
     const { jobs } = await queue.deadLetters.list()
