@@ -33,8 +33,8 @@ export function streamOf(names: Names, replicas: number): Partial<StreamConfig> 
  */
 export function configFaults(config: StreamConfig, names: Names, maxPayload: number): string[] {
   const { retention, subjects = [], max_age, max_msgs, max_bytes, max_msgs_per_subject, max_msg_size, max_consumers } = config
-  const isOurs = retention === RetentionPolicy.Workqueue && subjects.length === 1 && subjects[0] === names.all
-  if (!isOurs || config.mirror || config.sources?.length) return ['is not of our making']
+  const isMade = retention === RetentionPolicy.Workqueue && subjects.length === 1 && subjects[0] === names.all
+  if (!isMade || config.mirror || config.sources?.length) return ['is not of our making']
   const limits = Object.entries({ max_age, max_msgs, max_bytes, max_msgs_per_subject }).filter(([, limit]) => limit > 0)
   const lacking = Object.keys(NEEDED).filter((flag) => config[flag as keyof typeof NEEDED] !== true)
   const barred = (['sealed', 'deny_delete', 'deny_purge', 'no_ack'] as const).filter((flag) => config[flag])
@@ -55,12 +55,17 @@ export function configFaults(config: StreamConfig, names: Names, maxPayload: num
 /** Whoever else consumes a work queue takes jobs or dead letters out of it, as streams that source or mirror it do. */
 export function consumerFaults(consumers: readonly ConsumerInfo[]): string[] {
   return consumers.flatMap(({ name, config }) => {
-    if (!/^w\d$/.test(name)) return [`is consumed by somebody else (consumer ${name})`]
+    if (!isOurs(name)) return [`is consumed by somebody else (consumer ${name})`]
     const { max_deliver = -1, backoff, inactive_threshold = 0 } = config
     if (max_deliver > 0) return [`has a consumer that gives jobs up (${name}, max_deliver: ${max_deliver})`]
     if (backoff?.length || inactive_threshold > 0) return [`has a consumer with backoff or inactive_threshold (${name})`]
     return []
   })
+}
+
+/** Whether it is the consumer of a priority. */
+export function isOurs(consumer: string): boolean {
+  return /^w\d$/.test(consumer)
 }
 
 function limitsConsumers({ consumer_limits: limits }: StreamConfig): boolean {

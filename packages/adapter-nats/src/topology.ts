@@ -2,7 +2,7 @@ import { JobportError } from '@jobport/core/driver'
 import { AckPolicy, type ConsumerConfig, type ConsumerInfo } from '@nats-io/jetstream'
 import { CODES, isMissing } from './faults.ts'
 import { Fresh } from './fresh.ts'
-import { streamOf } from './stream-rules.ts'
+import { isOurs, streamOf } from './stream-rules.ts'
 import { Watch } from './watch.ts'
 import type { Client } from './client.ts'
 import type { Names } from './names.ts'
@@ -57,7 +57,7 @@ export class Topology {
   async consumers({ stream }: Names): Promise<Map<number, ConsumerInfo>> {
     const infos = await this.#list(stream)
     const levels = infos.flatMap((info): [number, ConsumerInfo][] =>
-      /^w\d$/.test(info.name) ? [[Number(info.name.slice(1)), info]] : [],
+      isOurs(info.name) ? [[Number(info.name.slice(1)), info]] : [],
     )
     return new Map(levels.toSorted(([a], [b]) => a - b))
   }

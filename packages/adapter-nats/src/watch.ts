@@ -1,7 +1,7 @@
 import { JobportError } from '@jobport/core/driver'
 import type { ConsumerInfo, StreamInfo } from '@nats-io/jetstream'
 import { isMissing } from './faults.ts'
-import { configFaults, consumerFaults } from './stream-rules.ts'
+import { configFaults, consumerFaults, isOurs } from './stream-rules.ts'
 import type { Client } from './client.ts'
 import type { Names } from './names.ts'
 
@@ -121,7 +121,7 @@ export class Watch {
   /** Leases are as long as the last who said so wanted them. */
   #compareLeases(watched: Watched, consumers: readonly ConsumerInfo[]): void {
     const { ackWait } = this.#client.settings
-    const other = consumers.find(({ config }) => config.ack_wait !== undefined && config.ack_wait !== ackWait * NANOS)
+    const other = consumers.find(({ name, config }) => isOurs(name) && config.ack_wait !== ackWait * NANOS)
     const why = `leases of ${watched.names.stream} last ${(other?.config.ack_wait ?? 0) / NANOS} ms, not ${ackWait}: give all workers the same 'ackWait'`
     this.#tell(watched, 'leases', other !== undefined && new JobportError('INVALID_CONFIG', why))
   }
