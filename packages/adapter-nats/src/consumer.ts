@@ -69,9 +69,17 @@ export class NatsConsumer implements Consumer {
   /** Begins. Rejects if the queue cannot be made or found. */
   async start(): Promise<void> {
     const { client, topology, records } = this.#options
+    const beAsked = async (): Promise<void> => {
+      await topology.ensure(records.names)
+      if (this.#stopped) return
+      this.#ends.push(appear(client, records.names))
+      await client.connection.flush()
+    }
     try {
-      await within(START_DEADLINE, 'consuming', topology.ensure(records.names))
+      await within(START_DEADLINE, 'consuming', beAsked())
     } catch (error) {
+      this.#stopped = true
+      for (const end of this.#ends) end()
       this.#options.onEnd()
       throw toJobportError(error, 'consuming')
     }
@@ -80,7 +88,7 @@ export class NatsConsumer implements Consumer {
       this.#pulls.abandon()
       this.#beat()
     })
-    this.#ends.push(appear(client, records.names), forget, () => clearInterval(beat))
+    this.#ends.push(forget, () => clearInterval(beat))
     this.#contact = Date.now()
     void this.#run()
   }
