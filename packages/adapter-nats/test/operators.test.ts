@@ -41,7 +41,7 @@ describe('NATS, operators', function () {
     ['lacks allow_direct', { allow_direct: false }, { allow_direct: true }],
     ['lacks allow_atomic', { allow_atomic: false }, { allow_atomic: true }],
     ['max_consumers', { max_consumers: 2 }, { max_consumers: -1 }],
-    ['not of our making', { subjects: ['else.>'] }, { subjects: [] }],
+    ['not of our making', { subjects: [`else-${process.pid}.>`] }, { subjects: [] }],
   ]
 
   it('who change a stream in use so that it is no longer safe are told of within seconds, and adds are refused until they change it back', async () => {
