@@ -8,11 +8,15 @@ import {
   type Scope,
   type StoredJob,
 } from '@jobport/core/driver'
+import { setTimeout as pause } from 'node:timers/promises'
 import { toJobportError } from './faults.ts'
 import { fromJob, invalidReading, type Reading } from './mapping.ts'
 import type { Ledger, Look } from './ledger.ts'
 import type { NativeJob } from './lease-worker.ts'
 import type { NativeQueue, Store } from './store.ts'
+
+/** Time for BullMQ's listeners to hear which jobs a queue that is dropped took with it, ms. */
+const HEARING = 250
 
 /** A job as BullMQ shows it, or what is left of one that it cannot read. */
 interface Found {
@@ -31,11 +35,7 @@ export class BullMQAdmin implements QueueAdmin {
   }
 
   async counts(): Promise<Record<JobState, number>> {
-    return this.#do(async () => {
-      const counts = await this.#queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active', 'failed')
-      const { waiting = 0, prioritized = 0, delayed = 0, active = 0, failed = 0 } = counts
-      return { waiting: waiting + prioritized, delayed, active, dead: failed }
-    })
+    return this.#do(() => this.#ledger.counts())
   }
 
   async status(): Promise<QueueStatus> {
@@ -93,6 +93,9 @@ export class BullMQAdmin implements QueueAdmin {
 
   async drop(): Promise<void> {
     await this.#do(async () => {
+      const told = (await this.#ledger.purge('live')).removed + (await this.#ledger.purge('dead')).removed
+      // the events go with the queue
+      if (told > 0) await pause(HEARING)
       await this.#queue.obliterate({ force: true })
       await this.#ledger.sweep()
     })
@@ -100,7 +103,7 @@ export class BullMQAdmin implements QueueAdmin {
 
   /** What belongs to flows and schedulers is left to BullMQ, which knows what hangs on it, but does not count. */
   async #purgeLive(): Promise<number> {
-    const { removed, left } = await this.#ledger.purge()
+    const { removed, left } = await this.#ledger.purge('live')
     if (left === 0) return removed
     const before = await this.counts()
     await this.#queue.drain(true)
@@ -109,9 +112,11 @@ export class BullMQAdmin implements QueueAdmin {
   }
 
   async #purgeDead(): Promise<number> {
+    const { removed, left } = await this.#ledger.purge('dead')
+    if (left === 0) return removed
     // workers whose clocks are ahead date deaths into the future
-    const removed = await this.#queue.clean(-86_400_000, 0, 'failed')
-    return removed.length
+    const cleaned = await this.#queue.clean(-86_400_000, 0, 'failed')
+    return removed + cleaned.length
   }
 
   /** BullMQ refuses what is active. */

@@ -1,9 +1,9 @@
-import { JobportError, type Consumer, type Delivery } from '@jobport/core/driver'
+import { JobportError, type Consumer, type Delivery, type Message } from '@jobport/core/driver'
 import { once } from 'node:events'
 import { within } from './deadline.ts'
 import { isLeaseLost, toJobportError } from './faults.ts'
 import { LeasedJob, type Holding } from './leased-job.ts'
-import { fromJob, hasGivenId, isOurs } from './mapping.ts'
+import { fromJob, hasGivenId, isOurs, type ForeignBackoff } from './mapping.ts'
 import type { Attend, Fetched, LeaseWorker, NativeJob } from './lease-worker.ts'
 import type { Ledger } from './ledger.ts'
 import type { Note } from './note.ts'
@@ -33,6 +33,7 @@ export class BullMQConsumer implements Consumer {
   readonly #options: ConsumerOptions
   readonly #holding: Holding
   readonly #held = new Map<string, LeasedJob>()
+  readonly #foreign = new Set<string>()
   readonly #closing = new AbortController()
   readonly #pulse: NodeJS.Timeout
   #pinging = false
@@ -46,7 +47,14 @@ export class BullMQConsumer implements Consumer {
     )
     this.#worker = worker
     this.#ledger = ledger
-    this.#holding = { worker, ledger, signal: this.#closing.signal, onEnd: (leased, uid) => this.#ended(leased, uid) }
+    this.#holding = {
+      worker,
+      ledger,
+      signal: this.#closing.signal,
+      patience: options.lockDuration / 2,
+      onEnd: (leased, uid) => this.#ended(leased, uid),
+      onForeign: (message, backoff) => this.#tellForeign(message, backoff),
+    }
     this.#ping = ping
     this.#options = options
     worker.ledger = ledger
@@ -96,6 +104,7 @@ export class BullMQConsumer implements Consumer {
     const returned = Promise.all([...this.#held.values()].map((job) => job.giveBack()))
     await within(RETURN_DEADLINE, 'handing jobs back', returned).catch((error: Error) => this.#report(error))
     this.#closing.abort()
+    for (const job of this.#held.values()) job.cut()
     clearInterval(this.#pulse)
     await within(CLOSE_DEADLINE, 'closing a worker', this.#worker.close(true)).catch((error: Error) => this.#report(error))
     this.#options.onEnd()
@@ -160,6 +169,15 @@ export class BullMQConsumer implements Consumer {
       })
       .catch((error: Error) => this.#report(error))
       .finally(() => (this.#pinging = false))
+  }
+
+  /** Once for each type. */
+  #tellForeign({ id, name }: Message, { type, delay }: ForeignBackoff): void {
+    if (this.#foreign.has(type)) return
+    this.#foreign.add(type)
+    const what = `${name} ${id} asks for the backoff '${type}', a strategy of BullMQ's workers that Jobport does not know`
+    const wait = delay > 0 ? `its retries wait ${delay} ms, its own delay` : 'it names no delay, so its retries do not wait'
+    this.#options.onError(new JobportError('NOT_SUPPORTED', `${what}: ${wait}, unless the worker's backoff decides`, { id }))
   }
 
   /** A lease lost is told by the delivery itself; a connection lost, by the driver. */

@@ -14,25 +14,13 @@ import {
 import { BullMQAdmin } from './admin.ts'
 import { BullMQConsumer } from './consumer.ts'
 import { within } from './deadline.ts'
+import { FEATURES } from './features.ts'
 import { PostgresStore } from './postgres-store.ts'
 import { publish } from './publish.ts'
 import { RedisStore } from './redis-store.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { BullMQOptions } from './options.ts'
 import type { NativeQueue, Store } from './store.ts'
-
-const TEN_YEARS = 10 * 365 * 86_400_000
-
-const FEATURES: Features = Object.freeze({
-  delay: Object.freeze({ granularity: 100, max: TEN_YEARS }),
-  dedup: Object.freeze({ maxTtl: TEN_YEARS }),
-  priority: true,
-  ordered: true,
-  pause: true,
-  cancel: 'all',
-  inspect: 'all',
-  durable: true,
-})
 
 /** Jobs as BullMQ keeps them: its own workers, queues and tools see nothing unusual. */
 export class BullMQDriver implements Driver {

@@ -13,6 +13,9 @@ const SQL_DENIED = /^(28...|42501)$/
 const SQL_AWAY = /^(08...|25006|40001|40P01|53...|55P03|57014|57P0.)$/
 const SQL_LOST = /^(08...|57P0[124])$/
 
+/** A want of memory, a statement cut off by a limit of its time: what is asked for now may be what will never be done. */
+const SQL_WANTING = /^(53200|53400|57014)$/
+
 /** BullMQ's own words for a lease that is not held, by the code on its error. */
 const LEASE_CODES: readonly unknown[] = [-1, -2, -3, -6]
 
@@ -34,6 +37,12 @@ export function isRefusal(error: unknown): boolean {
 /** Trouble that may pass by itself: the connection, or a server that serves no writes now. */
 export function isPassing(error: unknown): boolean {
   return codeOf(error) === 'UNAVAILABLE' || (error as Error).message.startsWith('OOM')
+}
+
+/** Passing trouble in which the store serves nobody: there is nothing to do but to wait. In other trouble it may refuse just this. */
+export function isOutage(error: unknown): boolean {
+  const { cause } = error as Error
+  return codeOf(error) === 'UNAVAILABLE' && !SQL_WANTING.test(sqlState(error) ?? (cause ? sqlState(cause) : undefined) ?? '')
 }
 
 /** BullMQ found the lease missing or another's, the job gone or elsewhere. */

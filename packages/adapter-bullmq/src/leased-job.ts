@@ -1,8 +1,9 @@
 import { JobportError, Lease, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
-import { isLeaseLost, isPassing, toJobportError } from './faults.ts'
-import { fromJob, hasGivenId, isOurs } from './mapping.ts'
-import { nativeError } from './native-error.ts'
+import { isLeaseLost, isOutage, isPassing, toJobportError } from './faults.ts'
+import { foreignBackoff, fromJob, hasGivenId, isOurs, type ForeignBackoff } from './mapping.ts'
+import { LONGEST_WAIT } from './features.ts'
+import { nativeError, storable } from './native-error.ts'
 import type { Fetched, LeaseWorker, NativeJob } from './lease-worker.ts'
 import type { Ledger, Look, Window } from './ledger.ts'
 import type { Note } from './note.ts'
@@ -12,8 +13,12 @@ export interface Holding {
   readonly ledger: Ledger
   /** Fires when there is no more time for trying. */
   readonly signal: AbortSignal
-  /** Told once a job is settled or lost. */
+  /** For how long a store may refuse what it may take later, before it counts as a refusal; ms. */
+  readonly patience: number
+  /** Told once a job is settled, lost or abandoned. */
   readonly onEnd: (leased: LeasedJob, uid: string) => void
+  /** Told of a retry that nobody has given a wait, though the job asks for one that we do not know. */
+  readonly onForeign: (message: Message, backoff: ForeignBackoff) => void
 }
 
 /** ms between two tries to settle with a store that does not take it. */
@@ -31,7 +36,7 @@ export class LeasedJob implements Delivery {
   readonly stalled: boolean
   declare readonly invalid?: JobError
   readonly lease: Lease = new Lease()
-  /** Resolves once it is settled, or lost; with the next job, if settling fetched one. */
+  /** Resolves once it is settled, lost or abandoned; with the next job, if settling fetched one. */
   readonly over: Promise<Fetched | undefined>
   /** Epoch ms. */
   renewedAt: number = Date.now()
@@ -40,8 +45,10 @@ export class LeasedJob implements Delivery {
   readonly #mayFetch: () => boolean
   readonly #holding: Holding
   readonly #resolve: (fetched?: Fetched) => void
-  /** The only settlement there is. */
+  /** The only settlement there is, unless the store refused it. */
   #settling: Promise<void> | undefined
+  #reject: ((error: JobportError) => void) | undefined
+  #isOver = false
 
   constructor(job: NativeJob, note: Note, mayFetch: () => boolean, holding: Holding) {
     const { message, invalid } = fromJob(job)
@@ -60,9 +67,13 @@ export class LeasedJob implements Delivery {
   }
 
   settle(outcome: Outcome): Promise<void> {
-    if (this.#settling || this.lease.isLost) return Promise.reject(this.#leaseLost())
-    this.#settling = this.#settle(outcome)
-    return this.#settling
+    if (this.#settling || this.#isOver || this.lease.isLost) return Promise.reject(this.#leaseLost())
+    return this.#begin(outcome)
+  }
+
+  /** BullMQ's slot is free again, and its lock manager forgets the job. */
+  abandon(): void {
+    this.#end()
   }
 
   /** The lease is gone: nothing is left to settle, and BullMQ's slot is free again. */
@@ -74,26 +85,49 @@ export class LeasedJob implements Delivery {
 
   /** Back to the queue as it was, or whatever its settlement says. Never rejects. */
   async giveBack(): Promise<void> {
-    if (this.lease.isLost) return
-    const unsettled = this.#settling === undefined
-    this.#settling ??= this.#settle({ type: 'release' })
-    if (unsettled) this.lease.lose()
-    await this.#settling.catch(() => {})
+    if (this.#isOver || this.lease.isLost) return
+    if (!this.#settling) {
+      void this.#begin({ type: 'release' })
+      this.lease.lose()
+    }
+    await this.#settling?.catch(() => {})
   }
 
+  /** There is no more time: whatever the store may still say, nobody hears it. */
+  cut(): void {
+    const { id } = this.message
+    this.#reject?.(new JobportError('CLOSED', `closed before job ${id} was settled`, { id }))
+    this.#end()
+  }
+
+  #begin(outcome: Outcome): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#reject = reject
+    this.#settling = promise
+    this.#settle(outcome).then(resolve, reject)
+    return promise
+  }
+
+  /** What the store refused leaves the job as it was: in hand, to be settled otherwise. */
   async #settle(outcome: Outcome): Promise<void> {
-    let fetched: Fetched | undefined
+    const { opts, failedReason, stacktrace } = this.#job
+    const before = { opts: { ...opts }, failedReason, stacktrace: [...(stacktrace ?? [])] }
     try {
       const note = this.#noteOf(outcome)
       const window = outcome.type === 'complete' ? this.#window() : undefined
       if (note || window) await this.#write(note, window)
-      fetched = await this.#move(outcome)
-    } finally {
-      this.#end(fetched)
+      this.#end(await this.#move(outcome))
+    } catch (error) {
+      Object.assign(this.#job, before)
+      if (this.lease.isLost || this.#holding.signal.aborted) this.#end()
+      else this.#settling = undefined
+      throw error
     }
   }
 
   #end(fetched?: Fetched): void {
+    if (this.#isOver) return
+    this.#isOver = true
     this.#holding.onEnd(this, this.#job.id!)
     this.#resolve(fetched)
   }
@@ -122,9 +156,17 @@ export class LeasedJob implements Delivery {
     }
     opts.stackTraceLimit ??= STACKS_KEPT
     opts.attempts = outcome.type === 'dead' ? this.attempt : this.attempt + 1
-    if (outcome.type === 'again') opts.backoff = { type: 'fixed', delay: Math.ceil(outcome.delay) }
+    if (outcome.type === 'again') opts.backoff = { type: 'fixed', delay: Math.ceil(outcome.delay || this.#foreignWait()) }
     const error = nativeError(outcome.error)
     return () => job.moveToFailed(error, token, mayFetch())
+  }
+
+  /** Of a job whose backoff is a plain BullMQ worker's strategy: the wait that it names itself. */
+  #foreignWait(): number {
+    const foreign = foreignBackoff(this.#job)
+    if (!foreign) return 0
+    this.#holding.onForeign(this.message, foreign)
+    return Math.min(foreign.delay, LONGEST_WAIT)
   }
 
   /** What the ledger must know before the job moves. */
@@ -133,7 +175,7 @@ export class LeasedJob implements Delivery {
     try {
       await this.#insist(() => this.#holding.ledger.note({ uid: id!, token: token! }, note, window))
     } catch (error) {
-      throw isLeaseLost(error) ? this.#gone(error) : toJobportError(error, 'settling')
+      throw isLeaseLost(error) ? this.#gone(error) : this.#refused(error)
     }
   }
 
@@ -141,7 +183,7 @@ export class LeasedJob implements Delivery {
   async #afterFailure(outcome: Outcome, error: unknown): Promise<Fetched | undefined> {
     // the move is done; the job that BullMQ fetched along with it cannot be parsed
     if (error instanceof SyntaxError) return this.#holding.worker.salvage(this.#job.token!)
-    if (!isLeaseLost(error)) throw toJobportError(error, 'settling')
+    if (!isLeaseLost(error)) throw this.#refused(error)
     if (await this.#isSettled(outcome)) return undefined
     throw this.#gone(error)
   }
@@ -153,9 +195,12 @@ export class LeasedJob implements Delivery {
   }
 
   async #again<T>(step: () => Promise<T>, error: unknown, traces: readonly string[]): Promise<T> {
-    const { signal } = this.#holding
+    const { signal, patience } = this.#holding
+    let refusedSince: number | undefined
     for (let fault = error; ; ) {
       if (!isPassing(fault) || signal.aborted) throw fault
+      refusedSince = isOutage(fault) ? undefined : (refusedSince ?? Date.now())
+      if (refusedSince !== undefined && Date.now() - refusedSince > patience) throw fault
       this.#job.stacktrace = [...traces]
       await pause(RETRY, undefined, { signal }).catch(() => {})
       try {
@@ -164,6 +209,16 @@ export class LeasedJob implements Delivery {
         fault = thrown
       }
     }
+  }
+
+  /** An outage ends no settlement but by a close. */
+  #refused(error: unknown): JobportError {
+    const told = toJobportError(error, 'settling')
+    if (!isPassing(error)) return told
+    const { id } = this.message
+    if (this.#holding.signal.aborted)
+      return new JobportError('CLOSED', `closed before job ${id} was settled`, { id, cause: error })
+    return new JobportError('REJECTED', told.message, { id, cause: error })
   }
 
   async #isSettled(outcome: Outcome): Promise<boolean> {
@@ -182,7 +237,7 @@ export class LeasedJob implements Delivery {
     const { stalledCounter: stalls } = this.#job
     if (outcome.type === 'complete') return undefined
     if (outcome.type === 'dead') {
-      return { reason: outcome.reason, error: outcome.error.name, ...(stalls > 0 && { seen: stalls, base: stalls }) }
+      return { reason: outcome.reason, error: storable(outcome.error.name), ...(stalls > 0 && { seen: stalls, base: stalls }) }
     }
     return stalls > 0 ? { ...this.#note, seen: stalls } : undefined
   }

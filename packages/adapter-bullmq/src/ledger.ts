@@ -1,4 +1,4 @@
-import type { JobState } from '@jobport/core/driver'
+import type { JobState, Scope } from '@jobport/core/driver'
 import type { Note } from './note.ts'
 
 /** Where BullMQ keeps a job. */
@@ -6,6 +6,7 @@ export type State = JobState | 'completed' | 'other'
 
 /** What {@link Ledger.look} sees of a job, beside what BullMQ shows. */
 export interface Look {
+  /** A job whose time has come is waiting, whether BullMQ has moved it or not. */
   readonly state?: State
   /** Epoch ms; of a delayed job. */
   readonly dueAt?: number
@@ -14,6 +15,11 @@ export interface Look {
   readonly started: number
   readonly made: number
   readonly stalls: number
+}
+
+/** What a job that BullMQ keeps as a delayed one is. `due` is epoch ms. */
+export function dueLook(due: number): Pick<Look, 'state' | 'dueAt'> {
+  return due > Date.now() ? { state: 'delayed', dueAt: due } : { state: 'waiting' }
 }
 
 /** A record that BullMQ itself cannot read, as far as it goes. Times are epoch ms. */
@@ -52,6 +58,8 @@ export interface Ledger {
   /** At a further delivery: takes the id back, unless another job holds it now, and reads the note. */
   recall(lease: LeaseKey, id: string | undefined): Promise<Note>
   look(uids: readonly string[]): Promise<Look[]>
+  /** As {@link Look} tells states. */
+  counts(): Promise<Record<JobState, number>>
   /** The record that is active under `token`. */
   salvage(token: string): Promise<Raw | undefined>
   raw(uid: string): Promise<Raw | undefined>
@@ -64,8 +72,8 @@ export interface Ledger {
   remove(id: string): Promise<boolean | { readonly native: string }>
   /** Removes the dead letter `uid`. */
   bury(uid: string): Promise<boolean | { readonly native: string }>
-  /** Removes what waits. `left`: so many belong to flows or schedulers. */
-  purge(): Promise<{ removed: number; left: number }>
+  /** Removes what waits or what is dead. `left`: so many belong to flows or schedulers. */
+  purge(scope: Scope): Promise<{ removed: number; left: number }>
   redrive(
     uid: string,
     as: { readonly uid: string; readonly attempts?: number },

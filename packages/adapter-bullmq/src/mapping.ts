@@ -146,6 +146,19 @@ function isUnreadable(job: Job): boolean {
   return UNREADABLE in job
 }
 
+/** A backoff that only a strategy of BullMQ's own workers can tell. */
+export interface ForeignBackoff {
+  readonly type: string
+  /** ms; 0 if the job names none. */
+  readonly delay: number
+}
+
+export function foreignBackoff({ opts: { backoff } }: Pick<Job, 'opts'>): ForeignBackoff | undefined {
+  if (typeof backoff !== 'object' || readBackoff(backoff) !== undefined) return undefined
+  const { type, delay } = backoff as { type?: unknown; delay?: unknown }
+  return { type: String(type), delay: Number.isFinite(delay) ? Math.max(0, Math.ceil(delay as number)) : 0 }
+}
+
 /** A custom type is left to the worker's `backoff` function, as BullMQ leaves it to the worker's strategy. */
 function readBackoff(backoff: unknown): unknown {
   if (typeof backoff === 'number') return { type: 'fixed', delay: backoff }

@@ -11,6 +11,6 @@ export function nativeError({ message, stack }: JobError = { name: 'Error', mess
   return error
 }
 
-function storable(text: string): string {
+export function storable(text: string): string {
   return text.replaceAll('\0', '').toWellFormed()
 }

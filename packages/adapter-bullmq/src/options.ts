@@ -14,7 +14,10 @@ export interface Node {
 }
 
 export interface BullMQOptions {
-  /** `redis://`, `rediss://`, `postgres://` or `postgresql://`; its query takes `prefix`, `schema`, `lockDuration` … */
+  /**
+   * `redis://`, `rediss://`, `postgres://` or `postgresql://`; its query takes `prefix`, `schema`, `lockDuration` … and what pg
+   * reads there. `redis://a:6379,b:6379` are nodes of a cluster, or, with `?sentinelName=…`, sentinels.
+   */
   readonly url?: string
   readonly host?: string
   readonly port?: number
@@ -41,9 +44,12 @@ export interface BullMQOptions {
     /** Default `bullmq`. */
     readonly schema?: string
     readonly database?: string
-    /** Connections for publishing and administration. Default 5. */
-    readonly poolSize?: number
   }
+  /**
+   * PostgreSQL: how many connections this broker has at most, its workers included, 5 … 1,000. One is held open and listens, up to
+   * two renew leases, the others serve everything else. Default 10.
+   */
+  readonly maxConnections?: number
   /**
    * Default: the last 1,000 completed, and all dead. A job that was added with its own `removeOnComplete` keeps to that. On
    * PostgreSQL a worker that is to keep 100 completed jobs or more keeps up to a tenth more.

@@ -6,15 +6,13 @@ import {
   type KeepJobs,
   type MinimalJob,
   type ParentKeyOpts,
-  type PgPool,
   type WorkerOptions,
 } from 'bullmq'
-import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isPassing } from './faults.ts'
-import { warm } from './postgres-pool.ts'
-import { CLAIMS, CLEAN, CLEAN_LEFT, RELEASE } from './postgres-sql.ts'
-import type { Pool } from 'pg'
+import { halvesOf, WORKERS, type Ear, type Signals } from './postgres-signals.ts'
+import { CLAIMS, RELEASE } from './postgres-sql.ts'
+import type { PoolView } from './postgres-pool.ts'
 
 interface Adding {
   readonly job: JobJson
@@ -27,8 +25,6 @@ interface Adding {
 type Backend = ConstructorParameters<typeof PostgresQueueBackend>
 type Finished = { result: void | unknown[]; finishedOn: number }
 
-/** PostgreSQL cuts names of connections at so many bytes. */
-const LONGEST_NAME = 63
 const BATCH = 500
 const POLL = 10
 /** BullMQ's PostgreSQL still counts so, though its types do not say so. */
@@ -39,24 +35,48 @@ const SLACK = 0.1
 /** BullMQ's own code for a lock that is not held. */
 const LOCK_LOST = -6
 
+/** What a worker's backend needs besides the connections that all share. */
+export interface WorkerEnd {
+  readonly signals: Signals
+  /** For leases only, of at least two connections: their renewal can neither wait behind settlements nor hang with one. */
+  readonly renewing: PoolView
+}
+
 /** A connection whose schema the store has seen to. A failure to get ready is not remembered. */
 class PoolConnection extends PostgresConnection {
-  readonly #prepare: () => Promise<unknown>
-  #ready: Promise<void> | undefined
+  readonly #end: WorkerEnd | undefined
+  readonly #deafen: (() => void) | undefined
+  #ready: Promise<unknown> | undefined
 
-  constructor(pool: Pool, prepare: () => Promise<unknown>) {
-    super(pool as PgPool)
-    this.#prepare = prepare
+  constructor(pool: PoolView, end?: WorkerEnd) {
+    super(pool)
+    this.#end = end
+    this.#deafen = end?.signals.onLost(() => this.emit('listenerinvalidated'))
+  }
+
+  override get hasListenClientKeepAlive(): boolean {
+    return true
   }
 
   override async waitUntilReady(): Promise<void> {
-    this.#ready ??= this.#ping()
-    return this.#ready
+    if (!this.#end) return
+    this.#ready ??= this.#prepare(this.#end)
+    await this.#ready
   }
 
-  async #ping(): Promise<void> {
+  override async getListenClient(): Promise<Ear> {
+    if (!this.#end) throw new Error('only workers listen')
+    return this.#end.signals.ear()
+  }
+
+  override async close(): Promise<void> {
+    this.#deafen?.()
+    await super.close()
+  }
+
+  async #prepare({ signals, renewing }: WorkerEnd): Promise<void> {
     try {
-      await this.#prepare()
+      await Promise.all([signals.ear(), this.pool.query('SELECT 1'), renewing.query('SELECT 1')])
     } catch (error) {
       this.#ready = undefined
       throw error
@@ -64,33 +84,18 @@ class PoolConnection extends PostgresConnection {
   }
 }
 
-/** What a worker's connections are needed for, besides fetching and settling. */
-export interface WorkerEnd {
-  /** By which processes are counted. */
-  readonly name: string
-  /** For leases only, of at least two connections: their renewal can neither wait behind settlements nor hang with one. */
-  readonly renewing: Pool
-}
-
 /** BullMQ's own, mended where it does on PostgreSQL what it does not on Redis. */
 export class PostgresBackend extends PostgresQueueBackend {
-  readonly #alias: string
+  readonly #workers: readonly [string, string]
   readonly #renewals: PostgresQueueBackend | undefined
   #adding: Adding[] = []
   #isAdding = false
   #completed = 0
 
-  constructor(pool: Pool, schema: string, queue: string, opts: Backend[2], worker?: WorkerEnd) {
-    const alias = aliasOf(schema, queue, worker?.name)
-    super(
-      new PoolConnection(pool, async () => worker && Promise.all([warm(pool), warm(worker.renewing)])),
-      queue,
-      opts,
-      true,
-      worker && `${alias}:w:${worker.name}`,
-    )
-    this.#alias = aliasOf(schema, queue)
-    this.#renewals = worker && new PostgresQueueBackend(new PoolConnection(worker.renewing, async () => {}), queue, opts, false)
+  constructor(pool: PoolView, schema: string, queue: string, opts: Backend[2], worker?: WorkerEnd) {
+    super(new PoolConnection(pool, worker), queue, opts)
+    this.#workers = halvesOf(schema, queue)
+    this.#renewals = worker && new PostgresQueueBackend(new PoolConnection(worker.renewing), queue, opts, false)
   }
 
   override async extendLocks(jobIds: string[], tokens: string[], duration: number): Promise<string[]> {
@@ -160,19 +165,12 @@ export class PostgresBackend extends PostgresQueueBackend {
     return counts.map((count, i) => (types[i] === 'waiting' || types[i] === 'wait' ? count + paused : count))
   }
 
-  /** BullMQ's own answers with what it chose, though others may have taken some of it meanwhile. */
-  override async cleanJobsByState(state: string, timestamp: number, limit: number = BATCH): Promise<string[]> {
-    if (state !== 'failed') return super.cleanJobsByState(state, timestamp, limit)
-    const { rows } = await this.connection.pool.query<{ id: string }>(CLEAN, [this.queueName, timestamp, limit])
-    const ids = rows.map(({ id }) => id)
-    const { rows: left } =
-      ids.length < limit ? await this.connection.pool.query(CLEAN_LEFT, [this.queueName, timestamp]) : { rows: [] }
-    return left.length === 0 ? ids : [...ids, ...(await super.cleanJobsByState(state, timestamp, limit - ids.length))]
-  }
-
+  /** Plain workers have a connection each, named after their queue; ours share one. */
   override async getClientList(): Promise<string[]> {
     const lists = await super.getClientList()
-    return lists.map((list) => list.replaceAll(`name=${this.#alias}:w:`, `name=${this.queueName}:w:`))
+    const { rows } = await this.connection.pool.query<{ name: string }>(WORKERS, this.#workers)
+    const ours = rows.map(({ name }) => `name=${this.queueName}:w:${name.replace(/^.*:w:/s, '')}`)
+    return [[...lists, ...ours].join('\n')]
   }
 
   /** Of completed jobs more are kept for a while. */
@@ -205,12 +203,6 @@ export class PostgresBackend extends PostgresQueueBackend {
       return true
     }
   }
-}
-
-/** BullMQ's own name for a queue's workers where it fits and means this schema only. */
-function aliasOf(schema: string, queue: string, worker = ''): string {
-  const isShort = Buffer.byteLength(`${queue}:w:${worker}`) <= LONGEST_NAME
-  return schema === 'bullmq' && isShort ? queue : createHash('sha256').update(`${schema}\n${queue}`).digest('hex').slice(0, 16)
 }
 
 /** PostgreSQL takes no other. */

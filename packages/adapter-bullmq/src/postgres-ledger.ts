@@ -1,8 +1,9 @@
 import { readNote, type Note } from './note.ts'
 import * as sql from './postgres-sql.ts'
-import type { LeaseKey, Ledger, Look, Raw, State, Window } from './ledger.ts'
-import type { JobState } from '@jobport/core/driver'
-import type { Pool, PoolClient, QueryResultRow } from 'pg'
+import { dueLook, type LeaseKey, type Ledger, type Look, type Raw, type State, type Window } from './ledger.ts'
+import type { JobState, Scope } from '@jobport/core/driver'
+import type { PoolView } from './postgres-pool.ts'
+import type { QueryResultRow } from 'pg'
 
 interface Row {
   readonly state: string | null
@@ -39,10 +40,10 @@ const STATES: Readonly<Record<string, State>> = {
 }
 
 export class PostgresLedger implements Ledger {
-  readonly #pool: Pool
+  readonly #pool: PoolView
   readonly #queue: string
 
-  constructor(pool: Pool, queue: string) {
+  constructor(pool: PoolView, queue: string) {
     this.#pool = pool
     this.#queue = queue
   }
@@ -87,11 +88,20 @@ export class PostgresLedger implements Ledger {
     return found?.id
   }
 
+  async counts(): Promise<Record<JobState, number>> {
+    const [counts] = await this.#query<Record<JobState, string>>(sql.COUNTS, Date.now())
+    const { waiting = 0, delayed = 0, active = 0, dead = 0 } = counts ?? {}
+    return { waiting: Number(waiting), delayed: Number(delayed), active: Number(active), dead: Number(dead) }
+  }
+
+  /** What is overdue comes after what waits, where a claim will place it. */
   async page(state: JobState, limit: number, cursor: string | undefined): Promise<{ uids: string[]; cursor?: string }> {
-    const [, first = null, second = null] = /^(-?\d+):(.*)$/s.exec(cursor ?? '') ?? []
-    const rows = await this.#query<{ id: string; first: string; second: string }>(sql.PAGES[state], limit, first, second)
-    const last = rows.at(-1)
-    return { uids: rows.map(({ id }) => id), ...(rows.length === limit && last && { cursor: `${last.first}:${last.second}` }) }
+    if (state !== 'waiting') return this.#page(sql.PAGES[state], limit, cursor)
+    const [, isOverdue, rest] = /^(late:)?(.*)$/s.exec(cursor ?? '') ?? []
+    const page: { uids: string[]; cursor?: string } = isOverdue ? { uids: [] } : await this.#page(sql.PAGES.waiting, limit, rest)
+    if (page.cursor !== undefined) return page
+    const late = await this.#page(sql.OVERDUE, limit - page.uids.length, isOverdue && rest)
+    return { uids: [...page.uids, ...late.uids], ...(late.cursor !== undefined && { cursor: `late:${late.cursor}` }) }
   }
 
   async remove(id: string): Promise<boolean | { readonly native: string }> {
@@ -106,12 +116,10 @@ export class PostgresLedger implements Ledger {
   }
 
   /** Batch by batch, so that others are served meanwhile. */
-  async purge(): Promise<{ removed: number; left: number }> {
+  async purge(scope: Scope): Promise<{ removed: number; left: number }> {
     for (let total = 0; ; ) {
-      const [{ removed, related } = { removed: 0, related: 0 }] = await this.#query<{ removed: number; related: number }>(
-        sql.PURGE,
-        BATCH,
-      )
+      const [row] = await this.#query<{ removed: number; related: number }>(sql.PURGE[scope], BATCH)
+      const { removed, related } = row ?? { removed: 0, related: 0 }
       total += removed
       if (removed < BATCH) return { removed: total, left: related }
     }
@@ -137,16 +145,23 @@ export class PostgresLedger implements Ledger {
     })
   }
 
+  async #page(statement: string, limit: number, cursor: string | undefined): Promise<{ uids: string[]; cursor?: string }> {
+    const [, first = null, second = null] = /^(-?\d+):(.*)$/s.exec(cursor ?? '') ?? []
+    const rows = await this.#query<{ id: string; first: string; second: string }>(statement, limit, first, second, Date.now())
+    const last = rows.at(-1)
+    return { uids: rows.map(({ id }) => id), ...(rows.length === limit && last && { cursor: `${last.first}:${last.second}` }) }
+  }
+
   async #query<R extends QueryResultRow>(text: string, ...values: readonly unknown[]): Promise<R[]> {
     return (await this.#pool.query<R>(text, [this.#queue, ...values])).rows
   }
 
   /** Rolled back if `work` rejects. A connection that fails is thrown away. */
   async #transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    const client: PoolClient = await this.#pool.connect()
+    const client = await this.#pool.connect()
     let failed = true
     try {
-      await client.query('BEGIN')
+      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
       const result = await work(async (text, ...values) => (await client.query<never>(text, [this.#queue, ...values])).rows)
       await client.query('COMMIT')
       failed = false
@@ -168,7 +183,7 @@ async function removeLocked(
   const [locked] = await query<Found & QueryResultRow>(sql.LOCK, uid, states)
   if (!locked) return false
   if (locked.related) return { native: uid }
-  await query(sql.DROP, uid)
+  await query(sql.DROP, uid, locked.state)
   return true
 }
 
@@ -181,8 +196,7 @@ function toLook({
   stalled_count: stalls,
 }: Row): Look {
   return {
-    ...(state !== null && { state: STATES[state] ?? 'other' }),
-    ...(state === 'delayed' && due !== null && { dueAt: Number(due) }),
+    ...(state === 'delayed' ? dueLook(Number(due)) : state !== null && { state: STATES[state] ?? 'other' }),
     note: readNote(note),
     started: started ?? 0,
     made: made ?? 0,

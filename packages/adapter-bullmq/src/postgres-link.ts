@@ -1,12 +1,13 @@
 import { JobportError } from '@jobport/core/driver'
 import { Client } from 'pg'
-import { connectionConfig, entering } from './postgres-pool.ts'
-import type { Socket } from 'node:net'
+import { connectionConfig, entering, socketOf } from './postgres-pool.ts'
 import type { PostgresTarget } from './target.ts'
 
 interface Watch {
   readonly onDown: () => void
   readonly onUp: () => void
+  /** What a new connection is needed for besides. */
+  readonly prepare: (client: Client) => Promise<void>
 }
 
 /**
@@ -29,6 +30,10 @@ export class PostgresLink {
     return this.#client !== undefined
   }
 
+  get client(): Client | undefined {
+    return this.#client
+  }
+
   /** A connection that nobody watches yet. */
   async dial(): Promise<Client> {
     const client = new Client(connectionConfig(this.#target))
@@ -36,6 +41,7 @@ export class PostgresLink {
     try {
       await client.connect()
       await client.query(entering(this.#target.schema))
+      await this.#watch.prepare(client)
       return client
     } catch (error) {
       hangUp(client)
@@ -48,6 +54,8 @@ export class PostgresLink {
     if (this.#isClosed) return hangUp(client)
     this.#client = client
     client.once('end', () => this.#lost(client))
+    // somebody may have come meanwhile
+    void this.#watch.prepare(client).catch(() => {})
   }
 
   /** Rejects, and counts the connection as lost, if there is no answer. */
@@ -99,5 +107,5 @@ export class PostgresLink {
 
 export function hangUp(client: Client): void {
   client.end().catch(() => {})
-  ;(client as unknown as { connection: { stream: Socket } }).connection.stream.destroy()
+  socketOf(client).destroy()
 }

@@ -1,7 +1,9 @@
-import { ConnectionClosedError, quoteSchemaName } from 'bullmq'
-import { Pool, types, type ClientBase, type PoolConfig } from 'pg'
+import { ConnectionClosedError, quoteSchemaName, type PgPool, type PgPoolClient, type PgQueryResult } from 'bullmq'
+import { Client, Pool, type ClientBase, type ClientConfig, type PoolClient, type PoolConfig, type QueryResultRow } from 'pg'
 import { within } from './deadline.ts'
 import { isPassing } from './faults.ts'
+import { inOrder } from './postgres-order.ts'
+import { TYPES } from './postgres-types.ts'
 import type { Socket } from 'node:net'
 import type { PostgresTarget } from './target.ts'
 
@@ -10,40 +12,44 @@ const CONNECT_TIMEOUT = 4_000
 const QUERY_TIMEOUT = 10_000
 const END_DEADLINE = 300
 
-/** BullMQ takes a payload that is null for none at all, and makes an object of it. */
-const NULL = { toJSON: () => null }
-const JSONB = 3802
-const parserOf = types.getTypeParser as (id: number, format?: string) => (text: string) => unknown
-const TYPES = { getTypeParser: (id: number, format?: string) => (id === JSONB ? parseJson : parserOf(id, format)) }
-
-type Query = (...args: readonly unknown[]) => Promise<unknown>
-
-/** The configuration of every connection: bounded in time, and at home in the schema. */
+/** The configuration of every connection: bounded in time, at home in the schema, and its own master in types. */
 export function connectionConfig({ pool, schema }: PostgresTarget): PoolConfig {
   return {
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
     ...pool,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,
-    connectionTimeoutMillis: CONNECT_TIMEOUT,
     query_timeout: QUERY_TIMEOUT,
     types: TYPES,
     verify: (client, done) => client.query(entering(schema), done),
   }
 }
 
-/** Makes the schema's tables and functions known by their plain names. */
+/**
+ * Makes the schema's tables and functions known by their plain names, and statements see what was committed before them,
+ * whatever the role or the database has for a default.
+ */
 export function entering(schema: string): string {
-  return `SET search_path TO ${quoteSchemaName(schema)}`
+  return `SET search_path TO ${quoteSchemaName(schema)}; SET default_transaction_isolation TO 'read committed'`
 }
 
 export interface PoolSize {
   readonly max: number
-  /** How long a connection stays that nobody uses, ms; 0 is for ever. */
+  /** How long a connection stays that nobody uses, ms. */
   readonly idle: number
   /** So many stay all the same. Default 0. */
   readonly least?: number
   /** How long a query may take, ms. Default 10,000. */
   readonly patience?: number
+  /** How long to wait for a connection that others use, ms. Default: as long as it takes. */
+  readonly queueing?: number
+}
+
+/** pg-pool has one time for connecting and for waiting in line: this is the former. */
+class BoundedClient extends Client {
+  constructor(config: ClientConfig & { readonly dialling?: number }) {
+    super({ ...config, connectionTimeoutMillis: config.dialling ?? CONNECT_TIMEOUT })
+  }
 }
 
 /** Connections that can be had and thrown away at any time: no fault of theirs is ever thrown at the process. */
@@ -51,9 +57,19 @@ export class ConnectionPool {
   readonly pool: Pool
   readonly #clients = new Set<ClientBase>()
 
-  constructor(target: PostgresTarget, { max, idle, least = 0, patience }: PoolSize) {
+  constructor(target: PostgresTarget, { max, idle, least = 0, patience, queueing = 0 }: PoolSize) {
     const config = connectionConfig(target)
-    this.pool = new Pool({ ...config, max, min: least, idleTimeoutMillis: idle, ...(patience && { query_timeout: patience }) })
+    const settings = {
+      ...config,
+      max,
+      min: least,
+      idleTimeoutMillis: idle,
+      ...(patience && { query_timeout: patience }),
+      dialling: config.connectionTimeoutMillis,
+      connectionTimeoutMillis: queueing,
+      Client: BoundedClient,
+    }
+    this.pool = new Pool(settings as unknown as PoolConfig)
     this.pool.setMaxListeners(0)
     this.pool.on('error', () => {})
     this.pool.on('connect', (client) => {
@@ -70,32 +86,43 @@ export class ConnectionPool {
   }
 }
 
-/** Opens all connections but one, so that none has to be waited for in the middle of the work. */
-export async function warm(pool: Pool): Promise<void> {
-  const dialled = await Promise.allSettled(Array.from({ length: pool.options.max - 1 }, async () => pool.connect()))
-  const clients = dialled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-  for (const client of clients) client.release()
-  const failed = dialled.find((one) => one.status === 'rejected')
-  if (failed) throw failed.reason
-}
-
 /**
- * BullMQ waits a while after a fault of the connection, and goes on at once after any other. It knows those of Redis
- * only; so PostgreSQL's are given to it as one of them.
+ * A pool as one of BullMQ's backends sees it. Many share a pool, so none may listen to it or end it. BullMQ waits a while after a
+ * fault of the connection, and goes on at once after any other. It knows those of Redis only; so a worker is given
+ * PostgreSQL's as one of them.
  */
-export function asBullMQExpects(pool: Pool): Pool {
-  const query = pool.query.bind(pool) as unknown as Query
-  const patient: Query = async (...args) =>
-    query(...args).catch((error: unknown) => {
-      throw isPassing(error) ? new ConnectionClosedError(undefined, error) : error
-    })
-  return Object.assign(pool, { query: patient })
+export class PoolView implements PgPool {
+  readonly #pool: Pool
+  readonly #isPatient: boolean
+
+  constructor(pool: Pool, { isPatient = false }: { readonly isPatient?: boolean } = {}) {
+    this.#pool = pool
+    this.#isPatient = isPatient
+  }
+
+  async query<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
+    try {
+      return await this.#pool.query<R & QueryResultRow>(inOrder(text), params as unknown[])
+    } catch (error) {
+      throw this.#isPatient && isPassing(error) ? new ConnectionClosedError(undefined, error) : error
+    }
+  }
+
+  connect(): Promise<PgPoolClient & PoolClient> {
+    return this.#pool.connect() as Promise<PgPoolClient & PoolClient>
+  }
+
+  on(): this {
+    return this
+  }
+
+  removeAllListeners(): this {
+    return this
+  }
+
+  async end(): Promise<void> {}
 }
 
-function parseJson(text: string): unknown {
-  return text === 'null' ? NULL : (JSON.parse(text) as unknown)
-}
-
-function socketOf(client: ClientBase): Socket {
+export function socketOf(client: ClientBase): Socket {
   return (client as unknown as { connection: { stream: Socket } }).connection.stream
 }

@@ -7,12 +7,19 @@ import {
   SchemaMigrationRequiredError,
   SchemaVersionMismatchError,
 } from 'bullmq'
-import type { ClientBase } from 'pg'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
+import { PROMOTE } from './postgres-order.ts'
+import type { ClientBase, Pool } from 'pg'
 
 const NEEDED = 13
 /** BullMQ has no index for the dead letters of an id. */
 const INDEX = 'jobport_dead_idx'
-const INDEX_LOCK = 0x4a4f4250
+const SCHEMA_LOCK = 0x4a4f4250
+/** For how long a notification may be under way while the server is fine; ms. */
+const NOTICE = 2_000
+const PROMPT = 500
 
 /** Product and version: `postgresql 17.2`. Refuses, with `SERVER_UNSUITABLE`, one that is too old. */
 export async function inspectServer(client: ClientBase): Promise<string> {
@@ -26,6 +33,34 @@ export async function inspectServer(client: ClientBase): Promise<string> {
   return server
 }
 
+/**
+ * Refuses, with `SERVER_UNSUITABLE`, a proxy that gives each transaction another session: nothing that is set stays, and no
+ * notification arrives, so that jobs would start late or not at all.
+ */
+export async function tryNotifications(client: ClientBase, others: Pool, server: string): Promise<void> {
+  const channel = `jobport_${randomBytes(8).toString('hex')}`
+  const over = new AbortController()
+  const told = once(client, 'notification', { signal: over.signal }).then(() => true)
+  told.catch(() => {})
+  await client.query(`LISTEN ${channel}`)
+  try {
+    await others.query(`SELECT pg_notify($1, '')`, [channel])
+    const late = pause(NOTICE, false, { signal: over.signal })
+    late.catch(() => {})
+    if (await Promise.race([told, late])) return
+    const before = performance.now()
+    await others.query('SELECT 1')
+    if (performance.now() - before > PROMPT) throw new JobportError('UNAVAILABLE', `${server}: it answers too slowly`)
+    throw new JobportError(
+      'SERVER_UNSUITABLE',
+      `${server}: notifications do not arrive; a pooler in transaction mode, such as PgBouncer, passes none on and keeps no session: connect to the server itself, or set pool_mode = session`,
+    )
+  } finally {
+    over.abort()
+    await client.query(`UNLISTEN ${channel}`)
+  }
+}
+
 /** Creates BullMQ's tables, or brings them up to date. Many processes may do so at once; where all is there, nothing is written. */
 export async function prepareSchema(client: ClientBase, schema: string): Promise<void> {
   try {
@@ -35,7 +70,7 @@ export async function prepareSchema(client: ClientBase, schema: string): Promise
     if (!(error instanceof SchemaVersionMismatchError)) throw error
     throw new JobportError('SERVER_UNSUITABLE', `schema ${schema}: ${error.message}`, { cause: error })
   }
-  await indexDeadLetters(client, schema)
+  await addOwn(client, schema)
 }
 
 function missing(error: unknown): number {
@@ -44,15 +79,20 @@ function missing(error: unknown): number {
   throw error
 }
 
-async function indexDeadLetters(client: ClientBase, schema: string): Promise<void> {
-  const { rows } = await client.query('SELECT to_regclass($1) AS index', [`${quoteSchemaName(schema)}.${INDEX}`])
-  if ((rows[0] as { index: string | null }).index !== null) return
+async function addOwn(client: ClientBase, schema: string): Promise<void> {
+  const name = quoteSchemaName(schema)
+  const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AND to_regprocedure($2) IS NOT NULL AS done', [
+    `${name}.${INDEX}`,
+    `${name}.jobport_promote(text, bigint, bigint)`,
+  ])
+  if ((rows[0] as { done: boolean }).done) return
   await client.query('BEGIN')
   try {
-    await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [INDEX_LOCK, schema])
+    await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [SCHEMA_LOCK, schema])
     await client.query(
-      `CREATE INDEX IF NOT EXISTS ${INDEX} ON ${quoteSchemaName(schema)}.job (queue, dedup_id, finished_at_ms) WHERE state = 'failed'`,
+      `CREATE INDEX IF NOT EXISTS ${INDEX} ON ${name}.job (queue, dedup_id, finished_at_ms) WHERE state = 'failed'`,
     )
+    await client.query(PROMOTE)
     await client.query('COMMIT')
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})

@@ -1,4 +1,4 @@
-import type { JobState } from '@jobport/core/driver'
+import type { JobState, Scope } from '@jobport/core/driver'
 
 /**
  * Statements on BullMQ's tables, whose names the connection's `search_path` finds. They rest on its data model: a row of
@@ -73,55 +73,59 @@ SELECT id FROM (
   UNION ALL (SELECT id, finished_at_ms FROM job WHERE queue = $1 AND id = $2 AND state = 'failed' AND dedup_id IS NULL)
 ) found ORDER BY finished_at_ms DESC LIMIT 1`
 
-/** Each page goes on after the row that the cursor, a pair of keys, describes. $2 limit, $3 and $4 its keys or null. */
+/** $2 now. */
+export const COUNTS: string = `
+SELECT count(*) FILTER (WHERE state = 'waiting' OR (state = 'delayed' AND process_at_ms <= $2::bigint)) AS waiting,
+  count(*) FILTER (WHERE state = 'delayed' AND process_at_ms > $2::bigint) AS delayed,
+  count(*) FILTER (WHERE state = 'active') AS active, count(*) FILTER (WHERE state = 'failed') AS dead
+FROM job WHERE queue = $1 AND state IN ('waiting', 'delayed', 'active', 'failed')`
+
+/** Each page goes on after the row that the cursor, a pair of keys, describes. $2 limit, $3 and $4 its keys or null, $5 now. */
 export const PAGES: Readonly<Record<JobState, string>> = {
   waiting: page(`state = 'waiting'`, 'priority', 'seq', 'bigint'),
-  delayed: page(`state = 'delayed'`, 'process_at_ms', 'seq', 'bigint'),
+  delayed: page(`state = 'delayed' AND process_at_ms > $5::bigint`, 'process_at_ms', 'seq', 'bigint'),
   active: page(`state = 'active'`, 'added_at_ms', 'id', 'text'),
   dead: page(`state = 'failed'`, 'finished_at_ms', 'id', 'text', 'DESC'),
 }
 
+/** What is to wait as soon as somebody looks. As {@link PAGES}. */
+export const OVERDUE: string = page(`state = 'delayed' AND process_at_ms <= $5::bigint`, 'process_at_ms', 'seq', 'bigint')
+
 function page(where: string, first: string, second: string, type: 'bigint' | 'text', order: 'ASC' | 'DESC' = 'ASC'): string {
-  return `SELECT id, ${first} AS first, ${second} AS second FROM job WHERE queue = $1 AND ${where}
+  return `SELECT id, ${first} AS first, ${second} AS second FROM job WHERE queue = $1 AND ${where} AND $5::bigint > 0
 AND ($3::bigint IS NULL OR (${first}, ${second}) ${order === 'ASC' ? '>' : '<'} ($3::bigint, $4::${type}))
 ORDER BY ${first} ${order}, ${second} ${order} LIMIT $2`
 }
 
-/** $2 uid, of a row that is locked. */
+/** What BullMQ tells its listeners of each row of `gone` that is no more. */
+const TOLD = `publish_event($1, 'removed', jsonb_build_object('jobId', gone.id, 'prev', gone.prev))`
+/** The ids of `gone` are free. */
+const FREED = `DELETE FROM dedup d USING gone WHERE d.queue = $1 AND d.dedup_id = gone.dedup_id AND d.job_id = gone.id`
+
+/** $2 uid, of a row that is locked, $3 its state. */
 export const DROP: string = `
-WITH gone AS (DELETE FROM job WHERE queue = $1 AND id = $2 RETURNING id, dedup_id)
-DELETE FROM dedup d USING gone WHERE d.queue = $1 AND d.dedup_id = gone.dedup_id AND d.job_id = gone.id`
+WITH gone AS (DELETE FROM job WHERE queue = $1 AND id = $2 RETURNING id, dedup_id, $3::text AS prev), freed AS (${FREED})
+SELECT ${TOLD} FROM gone`
 
 /** Locks a job, if it is in one of the states. $2 uid, $3 states. */
 export const LOCK: string = `
-SELECT j.id, j.dedup_id, ${RELATED} AS related FROM job j WHERE j.queue = $1 AND j.id = $2 AND j.state::text = ANY ($3::text[]) FOR UPDATE`
+SELECT j.id, j.dedup_id, j.state::text AS state, ${RELATED} AS related FROM job j WHERE j.queue = $1 AND j.id = $2 AND j.state::text = ANY ($3::text[]) FOR UPDATE`
 
 /** $2 limit. */
-export const PURGE: string = `
-WITH chosen AS (
-  SELECT j.id FROM job j WHERE j.queue = $1 AND j.state IN ('waiting', 'delayed') AND NOT ${RELATED} LIMIT $2 FOR UPDATE SKIP LOCKED
-), gone AS (
-  DELETE FROM job j USING chosen WHERE j.queue = $1 AND j.id = chosen.id RETURNING j.id, j.dedup_id
-), freed AS (
-  DELETE FROM dedup d USING gone WHERE d.queue = $1 AND d.dedup_id = gone.dedup_id AND d.job_id = gone.id
-)
-SELECT (SELECT count(*)::int FROM gone) AS removed,
-  (SELECT count(*)::int FROM job j WHERE j.queue = $1 AND j.state IN ('waiting', 'delayed') AND ${RELATED}) AS related`
+export const PURGE: Readonly<Record<Scope, string>> = {
+  live: purge(`j.state IN ('waiting', 'delayed')`),
+  dead: purge(`j.state = 'failed'`),
+}
 
-/** $2 newest time of death, $3 limit. */
-export const CLEAN: string = `
-WITH chosen AS (
-  SELECT j.id FROM job j WHERE j.queue = $1 AND j.state = 'failed' AND j.finished_at_ms <= $2 AND NOT ${RELATED} LIMIT $3 FOR UPDATE
+function purge(where: string): string {
+  return `WITH chosen AS (
+  SELECT j.id, j.state::text AS prev FROM job j WHERE j.queue = $1 AND ${where} AND NOT ${RELATED} LIMIT $2 FOR UPDATE SKIP LOCKED
 ), gone AS (
-  DELETE FROM job j USING chosen WHERE j.queue = $1 AND j.id = chosen.id RETURNING j.id, j.dedup_id
-), freed AS (
-  DELETE FROM dedup d USING gone WHERE d.queue = $1 AND d.dedup_id = gone.dedup_id AND d.job_id = gone.id
-)
-SELECT id FROM gone`
-
-/** What {@link CLEAN} leaves to BullMQ. $2 newest time of death. */
-export const CLEAN_LEFT: string = `
-SELECT 1 FROM job j WHERE j.queue = $1 AND j.state = 'failed' AND j.finished_at_ms <= $2 AND ${RELATED} LIMIT 1`
+  DELETE FROM job j USING chosen WHERE j.queue = $1 AND j.id = chosen.id RETURNING j.id, j.dedup_id, chosen.prev
+), freed AS (${FREED}), told AS (SELECT ${TOLD} FROM gone)
+SELECT (SELECT count(*)::int FROM told) AS removed,
+  (SELECT count(*)::int FROM job j WHERE j.queue = $1 AND ${where} AND ${RELATED}) AS related`
+}
 
 /** Whether an id is taken. After {@link LOCK_ID}. $2 id, $3 now. */
 export const TAKEN: string = `
@@ -142,7 +146,7 @@ fresh AS (
   INSERT INTO dedup (queue, dedup_id, job_id) SELECT $1, $4::text, id FROM fresh
   ON CONFLICT (queue, dedup_id) DO UPDATE SET job_id = excluded.job_id, expire_at_ms = NULL
 )
-SELECT pg_notify('bullmq_jobs', $1), publish_event($1, 'added', jsonb_build_object('jobId', id, 'name', name)),
+SELECT pg_notify('bullmq_jobs', $1), publish_event($1, 'removed', jsonb_build_object('jobId', $2::text, 'prev', 'failed')), publish_event($1, 'added', jsonb_build_object('jobId', id, 'name', name)),
   publish_event($1, 'waiting', jsonb_build_object('jobId', id)) FROM fresh`
 
 /** Exactly as it was. $2 uid, $3 token. */

@@ -6,8 +6,9 @@ import { LeaseWorker, type Attend } from './lease-worker.ts'
 import { PostgresBackend, wholeSeconds, type WorkerEnd } from './postgres-backend.ts'
 import { PostgresLedger } from './postgres-ledger.ts'
 import { hangUp, PostgresLink } from './postgres-link.ts'
-import { asBullMQExpects, ConnectionPool } from './postgres-pool.ts'
-import { inspectServer, prepareSchema } from './postgres-server.ts'
+import { ConnectionPool, PoolView } from './postgres-pool.ts'
+import { inspectServer, prepareSchema, tryNotifications } from './postgres-server.ts'
+import { Signals } from './postgres-signals.ts'
 import { workerName } from './worker-name.ts'
 import type { Client, Pool } from 'pg'
 import type { Ledger } from './ledger.ts'
@@ -16,10 +17,14 @@ import type { NativeQueue, Store, Subscription } from './store.ts'
 import type { PostgresTarget } from './target.ts'
 
 const CONNECT_DEADLINE = 4_500
-/** A worker listens on one connection, and fetches and settles on at most so many. */
-const SETTLING = 4
-/** It renews leases on one of its own, and on a spare one while that does not answer. */
+const BESIDES = 500
+/** One connection is held open, to know whether the server is there, and to listen on. */
+const HELD = 1
+/** Leases are renewed on one of their own, and on a spare one while that does not answer. */
 const RENEWING = 2
+/** Waiting in line for a connection is bounded by whoever waits; this is for those who no longer do. ms */
+const QUEUEING = 600_000
+const DIALLING = 4_000
 /** ms */
 const IDLE = 60_000
 /** PostgreSQL counts in 32 bits. */
@@ -29,9 +34,10 @@ export class PostgresStore implements Store {
   readonly #settings: Settings
   readonly #target: PostgresTarget
   readonly #queues = new Map<string, NativeQueue>()
-  readonly #workers = new Set<ConnectionPool>()
   readonly #link: PostgresLink
-  #producer: ConnectionPool | undefined
+  readonly #signals: Signals
+  #connections: ConnectionPool | undefined
+  #renewals: ConnectionPool | undefined
   #listener: DriverListener | undefined
   #server: ServerInfo | undefined
   #opening: Promise<ServerInfo> | undefined
@@ -40,8 +46,13 @@ export class PostgresStore implements Store {
   constructor(settings: Settings, target: PostgresTarget) {
     this.#settings = settings
     this.#target = target
+    this.#signals = new Signals(target.schema, () => this.#link.client)
     this.#link = new PostgresLink(target, {
-      onDown: () => this.#listener?.down(new JobportError('UNAVAILABLE', 'postgres: the connection was lost')),
+      prepare: (client) => this.#signals.prepare(client),
+      onDown: () => {
+        this.#signals.lost()
+        this.#listener?.down(new JobportError('UNAVAILABLE', 'postgres: the connection was lost'))
+      },
       onUp: () => this.#listener?.up(),
     })
   }
@@ -66,7 +77,7 @@ export class PostgresStore implements Store {
   queue(name: string): NativeQueue {
     let queue = this.#queues.get(name)
     if (!queue) {
-      queue = new Queue(name, { connection: {}, skipMetasUpdate: true }, this.#backend(this.#connected()))
+      queue = new Queue(name, { connection: {}, skipMetasUpdate: true }, this.#backend(new PoolView(this.#connected())))
       queue.on('error', (error) => this.#report(error))
       this.#queues.set(name, queue)
     }
@@ -74,17 +85,22 @@ export class PostgresStore implements Store {
   }
 
   ledger(name: string): Ledger {
-    return new PostgresLedger(this.#connected(), name)
+    return new PostgresLedger(new PoolView(this.#connected()), name)
   }
 
   subscribe(name: string, attend: Attend, concurrency: number): Subscription {
     const { keep, lockDuration, stalledInterval } = this.#settings
-    const connections = new ConnectionPool(this.#target, { max: 1 + Math.min(concurrency + 1, SETTLING), idle: 0 })
-    // a lease is not to run out while a connection is made
-    const renewals = new ConnectionPool(this.#target, { max: RENEWING, least: 1, idle: IDLE, patience: lockDuration / 2 })
-    const opened = [connections, renewals]
-    for (const one of opened) this.#workers.add(one)
-    const pool = asBullMQExpects(connections.pool)
+    const pool = new PoolView(this.#connected(), { isPatient: true })
+    this.#renewals ??= new ConnectionPool(this.#target, {
+      max: RENEWING,
+      least: 1,
+      idle: IDLE,
+      // a lease is not to run out behind a connection that hangs
+      patience: lockDuration / 2,
+      queueing: DIALLING,
+    })
+    const renewing = new PoolView(this.#renewals.pool, { isPatient: true })
+    this.#signals.join(name)
     const worker = new LeaseWorker(
       name,
       attend,
@@ -100,14 +116,9 @@ export class PostgresStore implements Store {
         removeOnComplete: wholeSeconds(keep.completed),
         removeOnFail: wholeSeconds(keep.dead),
       },
-      this.#backend(pool, { name: workerName, renewing: asBullMQExpects(renewals.pool) }),
+      this.#backend(pool, { signals: this.#signals, renewing }),
     )
-    worker.once('closed', () => {
-      for (const one of opened) {
-        this.#workers.delete(one)
-        void one.end()
-      }
-    })
+    worker.once('closed', () => this.#signals.leave(name))
     return {
       worker,
       ledger: new PostgresLedger(pool, name),
@@ -122,19 +133,19 @@ export class PostgresStore implements Store {
     const queues = [...this.#queues.values()].map((queue) => queue.close())
     await within(300, 'closing queues', Promise.all(queues)).catch(() => {})
     this.#queues.clear()
-    await Promise.all([...this.#workers, ...(this.#producer ? [this.#producer] : [])].map((connections) => connections.end()))
+    await Promise.all([this.#connections?.end(), this.#renewals?.end()])
   }
 
   async #open(): Promise<ServerInfo> {
     const dialling = this.#link.dial()
+    const { connectionTimeoutMillis = 0 } = this.#target.pool
     try {
       const server = await within(
-        CONNECT_DEADLINE,
+        Math.max(CONNECT_DEADLINE, connectionTimeoutMillis + BESIDES),
         'connecting',
         dialling.then((client) => this.#inspect(client)),
       )
       if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
-      this.#producer ??= new ConnectionPool(this.#target, { max: this.#target.pool.max ?? 1, idle: IDLE })
       this.#link.hold(await dialling)
       this.#server = server
       return server
@@ -146,19 +157,22 @@ export class PostgresStore implements Store {
 
   async #inspect(client: Client): Promise<ServerInfo> {
     const server = await inspectServer(client)
+    const max = this.#target.maxConnections - HELD - RENEWING
+    this.#connections ??= new ConnectionPool(this.#target, { max, idle: IDLE, queueing: QUEUEING })
+    await tryNotifications(client, this.#connections.pool, server)
     await prepareSchema(client, this.#target.schema)
     return { server, maxPayload: this.#settings.maxPayload }
   }
 
-  #backend(pool: Pool, worker?: WorkerEnd): BackendFactory {
+  #backend(pool: PoolView, worker?: WorkerEnd): BackendFactory {
     const { schema } = this.#target
     return (name, opts, { withBlockingConnection = false } = {}) =>
       new PostgresBackend(pool, schema, name, opts as never, withBlockingConnection ? worker : undefined)
   }
 
   #connected(): Pool {
-    if (!this.#producer) throw new JobportError('UNAVAILABLE', 'postgres: not connected')
-    return this.#producer.pool
+    if (!this.#server || !this.#connections) throw new JobportError('UNAVAILABLE', 'postgres: not connected')
+    return this.#connections.pool
   }
 
   /** Lost connections are told by `down`, once. */

@@ -1,18 +1,17 @@
 import { readNote, type Note } from './note.ts'
 import { SCRIPTS, type ScriptName } from './redis-scripts.ts'
-import type { LeaseKey, Ledger, Look, Raw, State, Window } from './ledger.ts'
-import type { JobState } from '@jobport/core/driver'
+import { dueLook, type LeaseKey, type Ledger, type Look, type Raw, type State, type Window } from './ledger.ts'
+import type { JobState, Scope } from '@jobport/core/driver'
 import type { Cluster, Redis } from 'ioredis'
 
 type Call = (...args: (string | number)[]) => Promise<unknown>
 
 const BATCH = 1_000
-const SOURCES: Record<JobState, readonly string[]> = {
-  waiting: ['wait', 'prioritized'],
-  delayed: ['delayed'],
-  active: ['active'],
-  dead: ['failed'],
-}
+/** Whose states BullMQ keeps apart. What is overdue comes last, where a claim will put it. */
+const WAITING = ['wait', 'prioritized']
+const PURGED: Record<Scope, readonly string[]> = { live: [...WAITING, 'delayed'], dead: ['failed'] }
+/** BullMQ orders the delayed jobs of one millisecond by the low twelve bits. */
+const MS = 0x1000
 const LISTS = ['wait', 'active']
 const RAW = ['name', 'data', 'timestamp', 'failedReason', 'finishedOn']
 
@@ -86,17 +85,24 @@ export class RedisLedger implements Ledger {
     }
   }
 
+  async counts(): Promise<Record<JobState, number>> {
+    const [waiting = 0, delayed = 0, active = 0, dead = 0] = (await this.#run('counts', endOfNow())) as number[]
+    return { waiting, delayed, active, dead }
+  }
+
   async page(state: JobState, limit: number, cursor: string | undefined): Promise<{ uids: string[]; cursor?: string }> {
     if (state === 'dead') return this.#deadPage(limit, cursor)
     const start = Number(cursor ?? 0)
+    if (state === 'delayed') return this.#delayedPage(limit, start)
     const uids: string[] = []
     let before = 0
-    for (const source of SOURCES[state]) {
+    for (const source of state === 'active' ? ['active'] : [...WAITING, 'delayed']) {
+      const size = await (source === 'delayed' ? this.#overdue() : this.#size(source))
       const from = Math.max(0, start - before)
-      const missing = limit - uids.length
-      uids.push(...(await this.#range(source, from, missing)))
+      const count = Math.min(limit - uids.length, size - from)
+      if (count > 0) uids.push(...(await this.#range(source, from, count)))
       if (uids.length === limit) return { uids, cursor: String(start + limit) }
-      before += await this.#size(source)
+      before += size
     }
     return { uids }
   }
@@ -110,9 +116,9 @@ export class RedisLedger implements Ledger {
   }
 
   /** Batch by batch, so that Redis serves others meanwhile; as much as there was at the start, so that it ends. */
-  async purge(): Promise<{ removed: number; left: number }> {
+  async purge(scope: Scope): Promise<{ removed: number; left: number }> {
     const total = { removed: 0, left: 0 }
-    for (const source of [...SOURCES.waiting, ...SOURCES.delayed]) {
+    for (const source of PURGED[scope]) {
       let offset = 0
       for (let left = await this.#size(source); left > 0; left -= BATCH) {
         const [removed = 0, kept = 0] = (await this.#run('purge', source, offset, Math.min(left, BATCH))) as number[]
@@ -143,6 +149,18 @@ export class RedisLedger implements Ledger {
         cursor = next
       }
     }
+  }
+
+  /** The cursor is a place among all that BullMQ keeps as delayed, so that what falls due between two pages shifts nothing. */
+  async #delayedPage(limit: number, cursor: number): Promise<{ uids: string[]; cursor?: string }> {
+    const from = Math.max(cursor, await this.#overdue())
+    const uids = await this.#range('delayed', from, limit)
+    return { uids, ...(uids.length === limit && { cursor: String(from + limit) }) }
+  }
+
+  /** How many are due but have not been moved. */
+  async #overdue(): Promise<number> {
+    return this.#client.zcount(`${this.#base}delayed`, '-inf', endOfNow())
   }
 
   /** Newest first. Goes on after the last one shown, wherever that stands now, or where it stood. */
@@ -186,14 +204,17 @@ function command(name: ScriptName): string {
 
 function toLook([state = '', due = '', note, started, made, stalls]: string[]): Look {
   return {
-    ...(state !== '' && { state: state as State }),
-    // BullMQ orders jobs of one millisecond by the low twelve bits
-    ...(due !== '' && { dueAt: Math.floor(Number(due) / 0x1000) }),
+    ...(due !== '' ? dueLook(Math.floor(Number(due) / MS)) : state !== '' && { state: state as State }),
     note: readNote(note),
     started: Number(started),
     made: Number(made),
     stalls: Number(stalls),
   }
+}
+
+/** The highest score of what is due. */
+function endOfNow(): number {
+  return (Date.now() + 1) * MS - 1
 }
 
 function removal(answer: unknown): boolean | { readonly native: string } {

@@ -93,6 +93,17 @@ end
 return looks
 `
 
+/** ARGV: the highest score of what is due. Answers how many wait, are delayed, are active, are dead. */
+const counts = `
+local late = call('ZCOUNT', base .. 'delayed', '-inf', ARGV[1])
+return {
+  call('LLEN', base .. 'wait') + call('ZCARD', base .. 'prioritized') + late,
+  call('ZCARD', base .. 'delayed') - late,
+  call('LLEN', base .. 'active'),
+  call('ZCARD', base .. 'failed')
+}
+`
+
 /** ARGV: token. */
 const salvage = `
 for _, uid in ipairs(call('LRANGE', base .. 'active', 0, -1)) do
@@ -137,7 +148,7 @@ local removed = 0
 for _, uid in ipairs(uids) do
   if not related(uid) then
     if isList then call('LREM', key, 1, uid) else call('ZREM', key, uid) end
-    drop(uid, ARGV[1] == 'delayed' and 'delayed' or 'waiting')
+    drop(uid, (ARGV[1] == 'delayed' or ARGV[1] == 'failed') and ARGV[1] or 'waiting')
     removed = removed + 1
   end
 end
@@ -220,6 +231,7 @@ export type ScriptName =
   | 'note'
   | 'recall'
   | 'look'
+  | 'counts'
   | 'salvage'
   | 'find'
   | 'remove'
@@ -228,7 +240,7 @@ export type ScriptName =
   | 'redrive'
   | 'dead'
 
-const BODIES: Record<ScriptName, string> = { free, note, recall, look, salvage, find, remove, bury, purge, redrive, dead }
+const BODIES: Record<ScriptName, string> = { free, note, recall, look, counts, salvage, find, remove, bury, purge, redrive, dead }
 
 export const SCRIPTS: ReadonlyMap<ScriptName, string> = new Map(
   Object.entries(BODIES).map(([name, body]) => [name as ScriptName, COMMON + body]),
