@@ -159,7 +159,8 @@ class LocalHandle implements Handle {
 }
 
 /** Somebody who is not root: the account that Debian makes for the server, else nobody. */
-function findAccount(): Account {
+/** Of somebody who is not root. */
+export function findAccount(): Account {
   const lines = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .map((line) => line.split(':'))

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import type { Recipe } from './recipe.ts'
+import type { LocalRecipe } from './recipe.ts'
 
 const run = promisify(execFile)
 
@@ -57,8 +57,14 @@ export async function versionText(program: string): Promise<string> {
   }
 }
 
+/** What a broker's recipe, or a helper's, says of its programs. */
+export interface Obtainable {
+  readonly title: string
+  readonly local: Pick<LocalRecipe, 'find' | 'packages' | 'programs' | 'unprivileged'>
+}
+
 /** The folder of a broker's programs: the system's own, else those in the cache, which are fetched if need be. */
-export async function obtainPrograms({ title, local }: Recipe): Promise<string> {
+export async function obtainPrograms({ title, local }: Obtainable): Promise<string> {
   const own = await local.find()
   if (own !== undefined) return own
   const folder = join(cacheFor(local.unprivileged), nameOf(local.packages))
