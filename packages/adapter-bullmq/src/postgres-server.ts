@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { PROMOTE } from './postgres-order.ts'
-import type { ClientBase, Pool } from 'pg'
+import type { ClientBase, QueryResult, QueryResultRow } from 'pg'
 
 const NEEDED = 13
 /** BullMQ has no index for the dead letters of an id. */
@@ -21,12 +21,17 @@ const SCHEMA_LOCK = 0x4a4f4250
 const NOTICE = 2_000
 const PROMPT = 500
 
+interface Version {
+  readonly number: string
+  readonly version: string
+}
+
 /** Product and version: `postgresql 17.2`. Refuses, with `SERVER_UNSUITABLE`, one that is too old. */
-export async function inspectServer(client: ClientBase): Promise<string> {
-  const { rows } = await client.query<{ number: string; version: string }>(
-    `SELECT current_setting('server_version_num') AS number, current_setting('server_version') AS version`,
-  )
-  const { number = '0', version = 'of unknown version' } = rows[0] ?? {}
+async function inspectServer(client: ClientBase, channel: string): Promise<string> {
+  const answers = (await client.query(
+    `LISTEN ${channel}; SELECT current_setting('server_version_num') AS number, current_setting('server_version') AS version`,
+  )) as unknown as readonly [unknown, QueryResult<Version & QueryResultRow>]
+  const { number = '0', version = 'of unknown version' } = answers[1].rows[0] ?? {}
   const server = `postgresql ${version.split(' ')[0]}`
   if (Number(number) < NEEDED * 10_000)
     throw new JobportError('SERVER_UNSUITABLE', `${server}: PostgreSQL ${NEEDED} or newer is needed`)
@@ -34,37 +39,51 @@ export async function inspectServer(client: ClientBase): Promise<string> {
 }
 
 /**
- * Refuses, with `SERVER_UNSUITABLE`, a proxy that gives each transaction another session: nothing that is set stays, and no
- * notification arrives, so that jobs would start late or not at all.
+ * What the server is. Refuses, with `SERVER_UNSUITABLE`, one that is too old, and a proxy that gives each transaction another session:
+ * nothing that is set stays, and no notification arrives, so that jobs would start late or not at all. Readies the schema.
+ * `other` is a second connection; far servers are not asked one thing after the other.
  */
-export async function tryNotifications(client: ClientBase, others: Pool, server: string): Promise<void> {
+export async function admitServer(client: ClientBase, other: Promise<ClientBase>, schema: string): Promise<string> {
   const channel = `jobport_${randomBytes(8).toString('hex')}`
   const over = new AbortController()
-  const told = once(client, 'notification', { signal: over.signal }).then(() => true)
+  const told = once(client, 'notification', { signal: over.signal })
   told.catch(() => {})
-  await client.query(`LISTEN ${channel}`)
   try {
-    await others.query(`SELECT pg_notify($1, '')`, [channel])
-    const late = pause(NOTICE, false, { signal: over.signal })
-    late.catch(() => {})
-    if (await Promise.race([told, late])) return
-    const before = performance.now()
-    await others.query('SELECT 1')
-    if (performance.now() - before > PROMPT) throw new JobportError('UNAVAILABLE', `${server}: it answers too slowly`)
-    throw new JobportError(
-      'SERVER_UNSUITABLE',
-      `${server}: notifications do not arrive; a pooler in transaction mode, such as PgBouncer, passes none on and keeps no session: connect to the server itself, or set pool_mode = session`,
-    )
+    const server = await inspectServer(client, channel)
+    const proof = prove(server, other, channel, told)
+    await Promise.all([proof, prepareSchema(client, schema, proof)])
+    return server
   } finally {
     over.abort()
-    await client.query(`UNLISTEN ${channel}`)
+    client.query(`UNLISTEN ${channel}`).catch(() => {})
   }
 }
 
+async function prove(server: string, other: Promise<ClientBase>, channel: string, told: Promise<unknown>): Promise<void> {
+  const teller = await other
+  await teller.query(`SELECT pg_notify('${channel}', '')`)
+  const ended = new AbortController()
+  const late = pause(NOTICE, true, { signal: ended.signal, ref: false })
+  late.catch(() => {})
+  try {
+    if ((await Promise.race([told, late])) !== true) return
+  } finally {
+    ended.abort()
+  }
+  const before = performance.now()
+  await teller.query('SELECT 1')
+  if (performance.now() - before > PROMPT) throw new JobportError('UNAVAILABLE', `${server}: it answers too slowly`)
+  throw new JobportError(
+    'SERVER_UNSUITABLE',
+    `${server}: notifications do not arrive; a pooler in transaction mode, such as PgBouncer, passes none on and keeps no session: connect to the server itself, or set pool_mode = session`,
+  )
+}
+
 /** Creates BullMQ's tables, or brings them up to date. Many processes may do so at once; where all is there, nothing is written. */
-export async function prepareSchema(client: ClientBase, schema: string): Promise<void> {
+async function prepareSchema(client: ClientBase, schema: string, proof: Promise<void>): Promise<void> {
   try {
     const version = await assertSchemaCompatibility(client, schema, { skipVersionCheck: true }).catch(missing)
+    await proof
     if (version < LATEST_SCHEMA_VERSION) await runMigrations(client, schema, { skipVersionCheck: true })
   } catch (error) {
     if (!(error instanceof SchemaVersionMismatchError)) throw error

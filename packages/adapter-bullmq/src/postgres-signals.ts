@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import { JobportError } from '@jobport/core/driver'
 import { workerName } from './worker-name.ts'
 import type { PgQueryResult, PostgresConnection } from 'bullmq'
-import type { ClientBase, Notification } from 'pg'
+import { escapeLiteral, type ClientBase, type Notification } from 'pg'
 
 /** PostgreSQL cuts names of connections at so many bytes. */
 const LONGEST_NAME = 63
@@ -75,21 +75,23 @@ export class Signals {
     if (client) void this.prepare(client).catch(() => {})
   }
 
+  /** In one go: the server may be far. */
   async #tell(client: ClientBase): Promise<void> {
-    let told = this.#told.get(client)
-    if (!told && this.#workers.size === 0) return
-    if (!told) {
-      await client.query('LISTEN bullmq_jobs')
-      client.on('notification', (message: Notification) => this.#events.emit('notification', message))
-      this.#told.set(client, (told = new Set()))
-    }
-    const come = [...this.#workers.keys()].filter((queue) => !told.has(queue))
-    const gone = [...told].filter((queue) => !this.#workers.has(queue))
+    const told = this.#told.get(client)
+    const now = new Set(this.#workers.keys())
+    const come = [...now].filter((queue) => !told?.has(queue))
+    const gone = [...(told ?? [])].filter((queue) => !now.has(queue))
     if (come.length === 0 && gone.length === 0) return
-    const keys = (queues: readonly string[]): string[] => queues.map((queue) => keyOf(this.#schema, queue))
-    await client.query(CHANGE, [keys(come), keys(gone), this.#name()])
-    for (const queue of come) told.add(queue)
-    for (const queue of gone) told.delete(queue)
+    await client.query(
+      [
+        ...(told ? [] : ['LISTEN bullmq_jobs']),
+        ...come.map((queue) => `SELECT pg_advisory_lock_shared('${keyOf(this.#schema, queue)}'::bigint)`),
+        ...gone.map((queue) => `SELECT pg_advisory_unlock_shared('${keyOf(this.#schema, queue)}'::bigint)`),
+        `SELECT set_config('application_name', ${escapeLiteral(this.#name())}, false)`,
+      ].join('; '),
+    )
+    if (!told) client.on('notification', (message: Notification) => this.#events.emit('notification', message))
+    this.#told.set(client, now)
   }
 
   /** As BullMQ names a worker's connection, for its own tools; they can see one queue of ours. */
@@ -113,11 +115,6 @@ export class Signals {
     removeAllListeners: (): Ear => this.#ear,
   } as unknown as Ear
 }
-
-/** $1 keys to lock, $2 keys to unlock, $3 name. */
-const CHANGE = `
-SELECT (SELECT count(pg_advisory_lock_shared(key::bigint)) FROM unnest($1::text[]) AS key),
-  (SELECT count(pg_advisory_unlock_shared(key::bigint)) FROM unnest($2::text[]) AS key), set_config('application_name', $3, false)`
 
 /** The names of the connections that work a queue. $1 and $2: the halves of its key. */
 export const WORKERS: string = `

@@ -7,10 +7,10 @@ import { PostgresBackend, wholeSeconds, type WorkerEnd } from './postgres-backen
 import { PostgresLedger } from './postgres-ledger.ts'
 import { hangUp, PostgresLink } from './postgres-link.ts'
 import { ConnectionPool, PoolView } from './postgres-pool.ts'
-import { inspectServer, prepareSchema, tryNotifications } from './postgres-server.ts'
+import { admitServer } from './postgres-server.ts'
 import { Signals } from './postgres-signals.ts'
 import { workerName } from './worker-name.ts'
-import type { Client, Pool } from 'pg'
+import type { Client, ClientBase, Pool } from 'pg'
 import type { Ledger } from './ledger.ts'
 import type { Settings } from './settings.ts'
 import type { NativeQueue, Store, Subscription } from './store.ts'
@@ -137,13 +137,16 @@ export class PostgresStore implements Store {
   }
 
   async #open(): Promise<ServerInfo> {
+    const max = this.#target.maxConnections - HELD - RENEWING
+    this.#connections ??= new ConnectionPool(this.#target, { max, idle: IDLE, queueing: QUEUEING })
+    const other = this.#connections.pool.connect()
     const dialling = this.#link.dial()
     const { connectionTimeoutMillis = 0 } = this.#target.pool
     try {
       const server = await within(
         Math.max(CONNECT_DEADLINE, connectionTimeoutMillis + BESIDES),
         'connecting',
-        dialling.then((client) => this.#inspect(client)),
+        dialling.then((client) => this.#inspect(client, other)),
       )
       if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
       this.#link.hold(await dialling)
@@ -152,15 +155,16 @@ export class PostgresStore implements Store {
     } catch (error) {
       void dialling.then(hangUp, () => {})
       throw refusal(error)
+    } finally {
+      void other.then(
+        (client) => client.release(),
+        () => {},
+      )
     }
   }
 
-  async #inspect(client: Client): Promise<ServerInfo> {
-    const server = await inspectServer(client)
-    const max = this.#target.maxConnections - HELD - RENEWING
-    this.#connections ??= new ConnectionPool(this.#target, { max, idle: IDLE, queueing: QUEUEING })
-    await tryNotifications(client, this.#connections.pool, server)
-    await prepareSchema(client, this.#target.schema)
+  async #inspect(client: Client, other: Promise<ClientBase>): Promise<ServerInfo> {
+    const server = await admitServer(client, other, this.#target.schema)
     return { server, maxPayload: this.#settings.maxPayload }
   }
 

@@ -48,17 +48,36 @@ export class Bare {
 
   /** The delivery of that number, from 0, once it has come. */
   async delivery(number: number, deadline?: number): Promise<Delivery> {
-    return eventually(`delivery ${number}`, () => this.deliveries[number], () => this.errors, deadline)
+    return eventually(
+      `delivery ${number}`,
+      () => this.deliveries[number],
+      () => this.errors,
+      deadline,
+    )
   }
 
   /** Removes the queue as well. */
   async close({ drop = true } = {}): Promise<void> {
-    if (drop) await this.driver.admin(this.name).drop().catch(() => {})
+    if (drop)
+      await this.driver
+        .admin(this.name)
+        .drop()
+        .catch(() => {})
     await this.driver.close()
   }
 }
 
 export function messageOf(message: Partial<Message>): Message {
   const uid = randomBytes(8).toString('hex')
-  return { version: 1, id: message.uid ?? uid, uid, name: 'a', data: null, headers: {}, addedAt: Date.now(), attempts: 1, ...message }
+  return {
+    version: 1,
+    id: message.uid ?? uid,
+    uid,
+    name: 'a',
+    data: null,
+    headers: {},
+    addedAt: Date.now(),
+    attempts: 1,
+    ...message,
+  }
 }

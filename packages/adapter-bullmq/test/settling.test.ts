@@ -69,8 +69,14 @@ for (const { store, url } of STORES)
       ['control characters', { name: `E${controls}`, message: controls, stack: controls }],
       ['a name of 256 bytes', { name: '\u{1f600}"\\'.repeat(32), message: '' }],
       ['an empty name', { name: '', message: '', stack: '' }],
-      ['a stack of 16 KiB in characters of four bytes', { name: 'E', message: '\u{10ffff}'.repeat(1_000), stack: '\u{1f600}'.repeat(4_095) }],
-      ['quotes, backslashes and the words of JSON', { name: '"}\\u0000', message: '\\u0000 \\ud800 " \' null', stack: '$1 %s {}' }],
+      [
+        'a stack of 16 KiB in characters of four bytes',
+        { name: 'E', message: '\u{10ffff}'.repeat(1_000), stack: '\u{1f600}'.repeat(4_095) },
+      ],
+      [
+        'quotes, backslashes and the words of JSON',
+        { name: '"}\\u0000', message: '\\u0000 \\ud800 " \' null', stack: '$1 %s {}' },
+      ],
       ['line separators', { name: 'A\u2028\u2029\u0085\ufeff', message: '\u2028\ufffe\uffff', stack: '\r\n\t' }],
       ["BullMQ's own names", { name: 'UnrecoverableError', message: 'bullmq:movedToDelayed', stack: 'WaitingChildrenError' }],
     ]
@@ -178,7 +184,13 @@ for (const { store, url } of STORES)
     async function lose(queue: string, uid: string): Promise<void> {
       if (store === 'Redis') {
         const client = new Redis(url)
-        await client.multi().del(`bull:${queue}:${uid}:lock`).lrem(`bull:${queue}:active`, 1, uid).rpush(`bull:${queue}:wait`, uid).zadd(`bull:${queue}:marker`, 0, '0').exec()
+        await client
+          .multi()
+          .del(`bull:${queue}:${uid}:lock`)
+          .lrem(`bull:${queue}:active`, 1, uid)
+          .rpush(`bull:${queue}:wait`, uid)
+          .zadd(`bull:${queue}:marker`, 0, '0')
+          .exec()
         await client.quit()
         return
       }
@@ -205,13 +217,19 @@ describe('BullMQ, settlements that a store refuses', function () {
     const client = new Client(url)
     await client.connect()
     try {
-      await client.query(`ALTER TABLE ${schema}.job ADD CHECK (return_value IS NULL OR return_value <> '"no"'), ADD CHECK (failed_reason <> 'no')`)
+      await client.query(
+        `ALTER TABLE ${schema}.job ADD CHECK (return_value IS NULL OR return_value <> '"no"'), ADD CHECK (failed_reason <> 'no')`,
+      )
       await refusing.add(messageOf({ attempts: 2 }))
       await refusing.consume(1)
       const first = await refusing.delivery(0)
       const no = { name: 'E', message: 'no' }
       const since = performance.now()
-      for (const outcome of [full, { type: 'again', delay: 0, attempt: 2, error: no }, { type: 'dead', error: no, reason: 'attempts' }] as const)
+      for (const outcome of [
+        full,
+        { type: 'again', delay: 0, attempt: 2, error: no },
+        { type: 'dead', error: no, reason: 'attempts' },
+      ] as const)
         expect(await refusalOf(first.settle(outcome)), outcome.type).to.include({ code: 'REJECTED' })
       expect(performance.now() - since).to.be.below(1_000)
       await eventually('a lease renewed meanwhile', () => performance.now() - since > 2 * QUICK.lockDuration)
