@@ -50,8 +50,10 @@ export async function admitServer(client: ClientBase, other: Promise<ClientBase>
   told.catch(() => {})
   try {
     const server = await inspectServer(client, channel)
-    const proof = prove(server, other, channel, told)
-    await Promise.all([proof, prepareSchema(client, schema, proof)])
+    const second = await other
+    // the first one keeps still: a session that it shares would tell it when it asks
+    const proof = prove(server, second, channel, told)
+    await Promise.all([proof, prepareSchema(second, schema, proof)])
     return server
   } finally {
     over.abort()
@@ -59,8 +61,7 @@ export async function admitServer(client: ClientBase, other: Promise<ClientBase>
   }
 }
 
-async function prove(server: string, other: Promise<ClientBase>, channel: string, told: Promise<unknown>): Promise<void> {
-  const teller = await other
+async function prove(server: string, teller: ClientBase, channel: string, told: Promise<unknown>): Promise<void> {
   await teller.query(`SELECT pg_notify('${channel}', '')`)
   const ended = new AbortController()
   const late = pause(NOTICE, true, { signal: ended.signal, ref: false })

@@ -140,6 +140,7 @@ export class PostgresStore implements Store {
     const max = this.#target.maxConnections - HELD - RENEWING
     this.#connections ??= new ConnectionPool(this.#target, { max, idle: IDLE, queueing: QUEUEING })
     const other = this.#connections.pool.connect()
+    other.catch(() => {})
     const dialling = this.#link.dial()
     const { connectionTimeoutMillis = 0 } = this.#target.pool
     try {

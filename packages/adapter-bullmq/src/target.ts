@@ -49,7 +49,7 @@ const PLACE_HAS: Partial<Record<keyof BullMQOptions, readonly (keyof BullMQOptio
 export function readTarget(options: BullMQOptions, mistakes: string[]): Reading {
   const places = PLACES.filter((key) => options[key] !== undefined)
   if (places.length > 1) mistakes.push(`${places.join(' and ')} exclude each other`)
-  const address = typeof options.url === 'string' ? readUrl(options.url, mistakes) : undefined
+  const address = typeof options.url === 'string' ? readUrl(options.url, options.sentinelName !== undefined, mistakes) : undefined
   const url = address?.url
   const query = url ? readQuery(url, mistakes) : {}
   const isPostgres = url ? POSTGRES_SCHEMES.includes(url.protocol) : options.postgres !== undefined
@@ -135,8 +135,8 @@ function readPool(options: BullMQOptions, url: URL | undefined): PoolConfig {
   }
 }
 
-function readUrl(given: string, mistakes: string[]): Address | undefined {
-  const { text, nodes } = withoutList(given)
+function readUrl(given: string, namesMaster: boolean, mistakes: string[]): Address | undefined {
+  const { text, nodes } = withoutList(given, namesMaster)
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (!url || ![...REDIS_SCHEMES, ...POSTGRES_SCHEMES].includes(url.protocol)) {
     mistakes.push('url must begin with redis://, rediss://, postgres:// or postgresql:// and be well-formed')
@@ -150,10 +150,10 @@ function readUrl(given: string, mistakes: string[]): Address | undefined {
 }
 
 /** The URL with the first of its hosts, and all of them if there are several: `redis://a:7000,b:7001`. */
-function withoutList(text: string): { text: string; nodes?: Node[] } {
+function withoutList(text: string, namesMaster: boolean): { text: string; nodes?: Node[] } {
   const [, scheme = '', account = '', hosts = '', rest = ''] = /^([a-z]+:\/\/)([^/?#]*@)?([^/?#]*)(.*)$/is.exec(text) ?? []
   if (!hosts.includes(',')) return { text }
-  const isSentinel = /[?&]sentinelName=/.test(rest)
+  const isSentinel = namesMaster || /[?&]sentinelName=/.test(rest)
   const parts = hosts.split(',')
   const nodes = parts.flatMap((part) => {
     const one = `${scheme}${part}`
