@@ -48,7 +48,8 @@ const CHECKS: Record<keyof BullMQOptions, Check> = {
   keep: record({ completed: record({ age: whole(0), count: whole(0) }), dead: record({ age: whole(0), count: whole(0) }) }),
   lockDuration: ms,
   stalledInterval: ms,
-  maxPayload: whole(1),
+  // no server takes much more in one piece
+  maxPayload: whole(1, 128 * 1_048_576),
 }
 
 /** Reads a URL or options. Throws `INVALID_CONFIG` with all mistakes. */

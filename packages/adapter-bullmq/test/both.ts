@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { BullMQDriver, type BullMQOptions } from '@jobport/adapter-bullmq'
-import type { Consumer, Delivery, DriverListener, Message, PublishResult } from '@jobport/core/driver'
+import type { Consumer, Delivery, DriverListener, Message, PublishResult, ServerInfo } from '@jobport/core/driver'
 import { eventually } from './trial.ts'
 
 export const STORES: readonly { readonly store: string; readonly url: string }[] = [
@@ -19,6 +19,7 @@ export class Bare {
   readonly deliveries: Delivery[] = []
   readonly errors: Error[] = []
   readonly edges: string[] = []
+  server: ServerInfo | undefined
   consumer: Consumer | undefined
   readonly #listener: DriverListener = {
     down: () => this.edges.push('down'),
@@ -32,7 +33,7 @@ export class Bare {
   }
 
   async connect(): Promise<this> {
-    await this.driver.connect(this.#listener)
+    this.server = await this.driver.connect(this.#listener)
     return this
   }
 

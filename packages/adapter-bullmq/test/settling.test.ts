@@ -281,15 +281,35 @@ describe('BullMQ, settlements that a store refuses', function () {
       await filled.delivery(3)
       await client.config('SET', 'maxmemory', '1')
       await filled.deliveries[0]!.settle({ type: 'complete', result: 'x'.repeat(100_000) })
-      await filled.deliveries[1]!.settle({ type: 'dead', error, reason: 'attempts' })
+      await filled.deliveries[1]!.settle({ type: 'dead', error, reason: 'unrecoverable' })
       await filled.deliveries[2]!.settle({ type: 'again', delay: 60_000, attempt: 2, error })
       await filled.consumer!.stop()
       await filled.deliveries[3]!.settle({ type: 'release' })
       expect(await filled.driver.admin(filled.name).counts()).to.deep.equal({ waiting: 1, delayed: 1, active: 0, dead: 1 })
+      const { jobs } = await filled.driver.admin(filled.name).list('dead', { limit: 1 })
+      expect(jobs[0]?.dead?.reason, 'the note found no room').to.equal('attempts')
+      expect(filled.errors.map(({ message }) => message).join()).to.match(/OOM/)
     } finally {
       await client.config('SET', 'maxmemory', '0')
       client.disconnect()
       await filled.close()
+      await redis.close()
+    }
+  })
+
+  it('Redis, which would hang up on a payload, sets its limit', async () => {
+    const redis = await openBroker('redis', { own: true, settings: { 'proto-max-bulk-len': '1048576' } })
+    const limited = await new Bare(redis.url, { lockDuration: 10_000 }).connect()
+    try {
+      const { maxPayload } = limited.server!
+      expect(maxPayload).to.equal(1_048_576 - 65_536)
+      await limited.add(messageOf({ data: 'x'.repeat(maxPayload - 2) }))
+      await limited.consume(1)
+      const delivery = await limited.delivery(0)
+      await delivery.settle({ type: 'complete', result: 'x'.repeat(maxPayload - 2) })
+      expect(limited.edges).to.deep.equal([])
+    } finally {
+      await limited.close()
       await redis.close()
     }
   })
