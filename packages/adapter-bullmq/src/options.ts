@@ -59,6 +59,6 @@ export interface BullMQOptions {
   readonly lockDuration?: number
   /** Pause between two looks for lost leases, ms. A crashed job runs again within `lockDuration` + 2 of these. Default 5,000. */
   readonly stalledInterval?: number
-  /** Largest payload in bytes of JSON, at most 128 MiB. Default 16 MiB. A Redis with a smaller `proto-max-bulk-len` sets the limit. */
+  /** Largest payload in bytes of JSON, at most 128 MiB. Default 16 MiB. A Redis hangs up on more than its `proto-max-bulk-len`. */
   readonly maxPayload?: number
 }

@@ -5,14 +5,10 @@ import { toJobportError } from './faults.ts'
 
 const DEADLINE = 4_500
 const NEEDED = [6, 2] as const
-/** For what travels with a payload, bytes. */
-const BESIDES = 65_536
 
 export interface Server {
   /** Product and version: `redis 8.0.6`. */
   readonly version: string
-  /** Most bytes of one argument, if the server tells: it hangs up on more. */
-  readonly room?: number
   /** Whether this user may ask for it. */
   readonly isKnown: boolean
   /** What could not be looked at. */
@@ -21,9 +17,8 @@ export interface Server {
 
 /** Refuses, with `SERVER_UNSUITABLE`, a server that would lose jobs or cannot keep them. */
 export async function inspectServer(client: Redis | Cluster): Promise<Server> {
-  const [info, room] = await Promise.all([ask(client.info()), askFor(client, 'proto-max-bulk-len')])
-  const server = judge(info, policyIn(info) ?? (await askFor(client, 'maxmemory-policy')))
-  return { ...server, ...(Number(room) > BESIDES && { room: Number(room) - BESIDES }) }
+  const info = await ask(client.info())
+  return judge(info, policyIn(info) ?? (await askPolicy(client)))
 }
 
 /** `info` is empty and `policy` absent where this user may not ask. Throws `SERVER_UNSUITABLE`. */
@@ -59,8 +54,8 @@ async function ask(answer: Promise<string>): Promise<string> {
   }
 }
 
-async function askFor(client: Redis | Cluster, setting: string): Promise<string | undefined> {
-  const answer = await client.config('GET', setting).catch(() => [])
+async function askPolicy(client: Redis | Cluster): Promise<string | undefined> {
+  const answer = await client.config('GET', 'maxmemory-policy').catch(() => [])
   return (answer as string[])[1]
 }
 

@@ -132,12 +132,12 @@ export class RedisStore implements Store {
       await within(CONNECT_DEADLINE, 'connecting', connected(client, over.signal))
       // ioredis stays on database 0 if the server has no such one
       if (fault instanceof ReplyError) throw fault
-      const { version, isKnown, room = Infinity, warning } = await inspectServer(client)
+      const { version, isKnown, warning } = await inspectServer(client)
       if (this.#isClosed) throw new JobportError('CLOSED', 'the driver is closed')
       if (warning) setImmediate(() => this.#listener?.error(warning))
       this.#producer = client
       this.#isVersionKnown = isKnown
-      this.#server = { server: version, maxPayload: Math.min(room, this.#settings.maxPayload) }
+      this.#server = { server: version, maxPayload: this.#settings.maxPayload }
       this.#isDown = false
       client.on('close', this.#onClose)
       client.on('ready', this.#onReady)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { BullMQDriver, type BullMQOptions } from '@jobport/adapter-bullmq'
-import type { Consumer, Delivery, DriverListener, Message, PublishResult, ServerInfo } from '@jobport/core/driver'
+import type { JobportError } from '@jobport/core'
+import type { Consumer, Delivery, DriverListener, Message, PublishResult } from '@jobport/core/driver'
 import { eventually } from './trial.ts'
 
 export const STORES: readonly { readonly store: string; readonly url: string }[] = [
@@ -19,7 +20,6 @@ export class Bare {
   readonly deliveries: Delivery[] = []
   readonly errors: Error[] = []
   readonly edges: string[] = []
-  server: ServerInfo | undefined
   consumer: Consumer | undefined
   readonly #listener: DriverListener = {
     down: () => this.edges.push('down'),
@@ -33,7 +33,7 @@ export class Bare {
   }
 
   async connect(): Promise<this> {
-    this.server = await this.driver.connect(this.#listener)
+    await this.driver.connect(this.#listener)
     return this
   }
 
@@ -66,6 +66,14 @@ export class Bare {
         .catch(() => {})
     await this.driver.close()
   }
+}
+
+/** What the call was refused with. */
+export function refusalOf(call: Promise<unknown>): Promise<JobportError | undefined> {
+  return call.then(
+    () => undefined,
+    (error: JobportError) => error,
+  )
 }
 
 export function messageOf(message: Partial<Message>): Message {

@@ -73,6 +73,7 @@ for (const kind of ['redis', 'postgres'] as const)
       const queue = broker(Number(new URL(server.url).port)).queue(`${name}-back`)
       const driver = new BullMQDriver({ url: server.url, lockDuration: LEASE, stalledInterval: 500 })
       open.push(driver)
+      await driver.connect({ down: () => {}, up: () => {}, error: () => {} })
       await queue.add('a', 1)
       for (let round = 0; round < 50; round++) {
         const { promise, resolve } = Promise.withResolvers<Delivery>()

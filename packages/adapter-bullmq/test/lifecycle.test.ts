@@ -1,18 +1,11 @@
 import { expect } from 'chai'
 import { openBroker, type RunningBroker } from '@jobport/brokers'
-import type { JobportError } from '@jobport/core'
-import { Bare, messageOf } from './both.ts'
+import { Bare, messageOf, refusalOf } from './both.ts'
 import { eventually } from './trial.ts'
 
 /** Beside what is promised, for a machine that has other work as well, ms. */
 const LATE = 2_500
 const LOCK = 60_000
-
-const refusalOf = (call: Promise<unknown>): Promise<JobportError | undefined> =>
-  call.then(
-    () => undefined,
-    (error: JobportError) => error,
-  )
 
 for (const name of ['redis', 'postgres'] as const)
   describe(`BullMQ driver on ${name}`, function () {
