@@ -50,9 +50,12 @@ for (const { store, url } of STORES)
       events.on('error', () => {})
       events.on('removed', ({ jobId, prev }) => removed.push([jobId, prev ?? '']))
       await events.waitUntilReady()
-      await bare.add(messageOf({ uid: 'first' }))
-      await bare.driver.admin(bare.name).remove('first', 'live')
-      await eventually('the first event', () => removed.length === 1)
+      // it is ready before it has read where the events stand
+      for (let i = 0; !removed.some(([uid]) => uid === `first-${i - 1}`); i++) {
+        await bare.add(messageOf({ uid: `first-${i}` }))
+        await bare.driver.admin(bare.name).remove(`first-${i}`, 'live')
+        await eventually('the first event', () => removed.some(([uid]) => uid === `first-${i}`), undefined, 1_000).catch(() => {})
+      }
       removed.length = 0
       return removed
     }
