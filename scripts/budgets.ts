@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 // The contract stays small: an adapter's author reads all of it. Raising a budget is a decision about every adapter.
 
 const FILE = 'packages/core/src/driver.ts'
-const LINES = 250
+const LINES = 270
 const MEMBERS: Record<string, number> = { Driver: 8, QueueAdmin: 10 }
 
 const source = readFileSync(FILE, 'utf8')
