@@ -10,7 +10,9 @@ import {
   type Message,
 } from '@jobport/core/driver'
 import { appIdOf, isOurs, markIn, versionIn, type Mark } from './app-id.ts'
-import { isUsual, policyOf, readPolicy } from './policy.ts'
+import { errorText } from './error-text.ts'
+import { escaped, excess, fitting, isBrokers, isUsers, LARGEST_TABLE, sizeOf, unescaped, type Table } from './headers.ts'
+import { isUsual, policyOf, readPolicy, shortened } from './policy.ts'
 import { newToken } from './token.ts'
 import type { Wire } from './wire.ts'
 import type { Message as NativeMessage, Options } from 'amqplib'
@@ -18,14 +20,11 @@ import type { Message as NativeMessage, Options } from 'amqplib'
 /** A job that another client put here without an id gets one, which the copy for its next run keeps. */
 const ANONYMOUS = 'amqp-'
 const HIGHEST_PRIORITY = 9
-/** amqplib refuses header tables beyond 64 KiB. */
-const MOST_HEADERS = 60_000
-const ESCAPE = 'jobport-h-'
-const OWN = /^jobport(-|$)/
+/** Bytes of an error as JSON, which core keeps below. */
+const LARGEST_ERROR = 22_528
 /** What is written anew on every copy. */
 const MARK = /^jobport-(copy|attempt|crashes|epoch|seen|first|from|reason|error|dead-at|letter)$/
 const DECODER = new TextDecoder('utf-8', { fatal: true })
-const NAME = /^[a-z0-9-]{1,64}$/
 
 /** The dead letter that a life was redriven from. */
 export interface Origin {
@@ -77,7 +76,7 @@ export function toWire(message: Message, travel: Travel): Wire {
   if (travel.from) native['jobport-from'] = JSON.stringify(travel.from)
   const properties: Options.Publish = {
     messageId: uid,
-    type: name,
+    type: shortened(name),
     appId: appIdOf(message.version, travel.ledger && { copy, ...travel }),
     contentType: 'application/json',
     timestamp: Math.floor(addedAt / 1_000),
@@ -94,23 +93,13 @@ export function toWire(message: Message, travel: Travel): Wire {
 /** The same bytes under a new token: also of what cannot be read, or was written by a newer version. */
 export function copyOf({ content, properties }: NativeMessage, { message }: Reading, travel: Travel, dead?: DeadNote): Wire {
   const copy = newToken()
-  const kept = Object.entries((properties.headers ?? {}) as Record<string, unknown>).filter(
-    ([name]) => !name.startsWith('x-') && !MARK.test(name),
-  )
   const { type, priority, timestamp, contentType, appId } = properties as Options.Publish
-  const headers: Record<string, unknown> = {
-    ...(!isOurs(appId) && { jobport: policyOf(message) }),
-    ...Object.fromEntries(kept),
-    ...(travel.from && { 'jobport-from': JSON.stringify(travel.from) }),
-    ...(dead && { 'jobport-reason': dead.reason, 'jobport-dead-at': dead.at, 'jobport-letter': dead.letter }),
-  }
-  if (dead) headers['jobport-error'] = JSON.stringify(fitting(dead.error, MOST_HEADERS - JSON.stringify(headers).length))
   const id = isOurs(appId) ? (properties.correlationId as unknown) : hasGivenId(message) ? message.id : undefined
   const own = {
     ...(typeof id === 'string' && { correlationId: id }),
     ...(type !== undefined && { type }),
     ...(priority !== undefined && { priority }),
-    ...(timestamp !== undefined && { timestamp }),
+    ...(isInstant(timestamp) && { timestamp }),
   }
   return {
     content,
@@ -120,11 +109,34 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
       messageId: message.uid,
       appId: appIdOf(isOurs(appId) ? versionIn(appId) : message.version, { copy, ...travel }),
       ...(contentType !== undefined && { contentType }),
-      headers,
+      headers: copiedHeaders((properties.headers ?? {}) as Table, isOurs(appId) ? undefined : policyOf(message), travel, dead),
       mandatory: true,
       persistent: true,
     },
   }
+}
+
+/** Never more than amqplib can write: of a message of ours all, of another client's what finds room, its job's headers first. */
+function copiedHeaders(headers: Table, policy: string | undefined, { from }: Travel, dead: DeadNote | undefined): Table {
+  const { jobport: written = policy, ...others } = headers
+  const ours = {
+    ...(written !== undefined && { jobport: written }),
+    ...(from && { 'jobport-from': JSON.stringify(from) }),
+    ...(dead && { 'jobport-reason': dead.reason, 'jobport-dead-at': dead.at, 'jobport-letter': dead.letter, 'jobport-error': '' }),
+  }
+  const native = Object.entries(others).filter(([name]) => !isBrokers(name) && !MARK.test(name))
+  const room = LARGEST_TABLE - sizeOf(ours)
+  const jobs = fitting(
+    native.filter(isUsers),
+    dead ? room - LARGEST_ERROR : room,
+  )
+  const error = dead && errorText(dead.error, jobs.left + LARGEST_ERROR)
+  const left = error === undefined ? jobs.left : jobs.left + LARGEST_ERROR - Buffer.byteLength(error)
+  const rest = fitting(
+    native.filter((field) => !isUsers(field)),
+    left,
+  )
+  return { ...ours, ...jobs.kept, ...rest.kept, ...(error !== undefined && { 'jobport-error': error }) }
 }
 
 /** Reads our messages, and those of plain AMQP producers: JSON with a type, and a message id if it is to have one. */
@@ -141,12 +153,14 @@ export function fromWire({ content, properties }: NativeMessage): Reading {
     const priority = written ? HIGHEST_PRIORITY - Number(properties.priority ?? HIGHEST_PRIORITY) : 0
     policy['version'] ??= ENVELOPE_VERSION
     policy['id'] ??= (isOurs(properties.appId) ? (properties.correlationId as unknown) : undefined) ?? uid
-    policy['addedAt'] ??= typeof properties.timestamp === 'number' ? properties.timestamp * 1_000 : Date.now()
+    policy['addedAt'] ??= isInstant(properties.timestamp) ? properties.timestamp * 1_000 : Date.now()
     policy['uid'] = uid
-    policy['name'] = properties.type
+    policy['name'] ??= properties.type
     policy['data'] = JSON.parse(DECODER.decode(content))
     policy['headers'] = unescaped(headers)
     if (priority > 0) policy['priority'] = priority
+    const refusal = isOurs(properties.appId) ? undefined : excess(headers)
+    if (refusal !== undefined) throw new Error(refusal)
     return { message: readMessage(policy), ...rest }
   } catch (error) {
     return { ...rest, ...unread(uid, properties.type, content, error as Error) }
@@ -168,6 +182,11 @@ export function newLetter(now: number): string {
   return `${last.toFixed(3).padStart(18, '0')}-${randomBytes(6).toString('base64url')}`
 }
 let last = 0
+
+/** What AMQP calls a timestamp can be later than any date, s. */
+function isInstant(timestamp: unknown): timestamp is number {
+  return typeof timestamp === 'number' && timestamp >= 0 && timestamp <= 8.64e12
+}
 
 function unread(uid: string, name: unknown, content: Buffer, error: Error): Pick<Reading, 'message' | 'invalid'> {
   const message = unreadable(uid, content.toString('utf8').replaceAll('\0', '\uFFFD').toWellFormed())
@@ -217,28 +236,6 @@ function readError(text: unknown): JobError {
   } catch {
     return { name: 'Error', message: String(text) }
   }
-}
-
-/** RabbitMQ acts on headers that begin with x-: those of users are carried under another name. */
-function escaped(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const native: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers)) native[name.startsWith('x-') ? `${ESCAPE}${name}` : name] = value
-  return native
-}
-
-function unescaped(headers: Record<string, unknown>): Record<string, string> {
-  const users: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers)) {
-    if (typeof value !== 'string' || name === 'jobport') continue
-    if (name.startsWith(ESCAPE)) users[name.slice(ESCAPE.length)] = value
-    else if (NAME.test(name) && !OWN.test(name) && !name.startsWith('x-')) users[name] = value
-  }
-  return users
-}
-
-function fitting({ stack, ...error }: JobError, room: number): JobError {
-  const left = room - JSON.stringify(error).length - 100
-  return stack !== undefined && left > 0 ? { ...error, stack: stack.slice(0, Math.floor(left / 2)) } : error
 }
 
 function whole(value: unknown, otherwise: number): number {

@@ -14,23 +14,32 @@ const USUAL: ReadonlySet<string> = new Set([
   'priority',
 ] satisfies (keyof Message)[])
 
+/** Bytes that AMQP has for a property. */
+const LONGEST_TYPE = 255
+
+/** The name as far as a property can hold it; the policy has the whole of a longer one. */
+export function shortened(name: string): string {
+  if (Buffer.byteLength(name) <= LONGEST_TYPE) return name
+  return new TextDecoder().decode(Buffer.from(name).subarray(0, LONGEST_TYPE)).replace(/\uFFFD+$/, '')
+}
+
 /** What neither the body nor the properties of a message say, as JSON; fields that we do not know too. */
 export function policyOf({
   id: _,
   uid: __,
-  name: ___,
-  data: ____,
-  headers: _____,
-  priority: ______,
+  name,
+  data: ___,
+  headers: ____,
+  priority: _____,
   ...others
 }: Message): string {
-  return JSON.stringify(others)
+  return JSON.stringify(name === shortened(name) ? others : { name, ...others })
 }
 
 /** Whether all of it is as usual: then the properties and the uid tell it as well, and no policy need be written. */
 export function isUsual(message: Message): boolean {
-  const { uid, addedAt, attempts } = message
-  return attempts === 1 && addedAt === timeIn(uid) && Object.keys(message).every((field) => USUAL.has(field))
+  const { uid, name, addedAt, attempts } = message
+  return name === shortened(name) && attempts === 1 && addedAt === timeIn(uid) && Object.keys(message).every((field) => USUAL.has(field))
 }
 
 /** `undefined`: the message is of another client. Throws if it is no JSON. */
