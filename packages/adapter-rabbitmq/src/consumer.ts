@@ -62,7 +62,7 @@ export class RabbitMQConsumer implements Consumer {
       most: options.prefetch,
       begin: (arrival) => this.#arrive(arrival),
       giveUp: (arrival) => void handBack(arrival),
-      onChange: () => void this.#switch().catch((error: Error) => this.#report(error)),
+      onChange: () => this.#adapt(),
     })
     this.#pulse = setInterval(() => void this.#beat(), PULSE).unref()
   }
@@ -149,6 +149,7 @@ export class RabbitMQConsumer implements Consumer {
       publisher,
       member: { answer: (question) => this.#answer(session, question) },
       onMessage: (raw) => this.#meet({ session, raw }),
+      onLack: () => this.#adapt(),
     })
     try {
       this.#session = session
@@ -225,13 +226,17 @@ export class RabbitMQConsumer implements Consumer {
       if (!session?.isOpen) return
       if (!this.#paused && !this.#stopped) {
         await session.subscribe()
-        return session.ahead(this.#slots.isAhead)
+        return session.spare(session.lacks + (this.#slots.isAhead ? 1 : 0))
       }
       await session.unsubscribe()
       await Promise.all(this.#slots.clear().map(handBack))
     })
     this.#switching = change.catch(() => {})
     return change
+  }
+
+  #adapt(): void {
+    this.#switch().catch((error: Error) => this.#report(error))
   }
 
   async #unsubscribe(): Promise<void> {

@@ -33,7 +33,7 @@ const TEN_YEARS = 10 * 365 * 86_400_000
 
 function featuresOf({ ledger }: Settings): Features {
   return Object.freeze({
-    delay: Object.freeze({ granularity: 100, max: LONGEST_DELAY }),
+    delay: Object.freeze({ granularity: 100, max: LONGEST_DELAY, resolution: 500 }),
     dedup: Object.freeze({ maxTtl: TEN_YEARS }),
     priority: true,
     ordered: true,

@@ -12,6 +12,8 @@ import type { Settings } from './settings.ts'
 
 /** Before a message that could not be looked up is tried again, ms. */
 const RETRY = 500
+/** The same, if the broker refuses to have it cleared away. */
+const REFUSED = 5_000
 /** Larger jobs are in the ledger without their data, characters of JSON. */
 const MOST_BODY = 262_144
 
@@ -49,8 +51,9 @@ export class Leasing {
       await this.#clear(hand, ledger, verdict)
       return undefined
     } catch (error) {
-      void handBackSoon(hand)
-      throw toJobportError(error, `job ${hand.reading.message.id}`)
+      const told = toJobportError(error, `job ${hand.reading.message.id}`)
+      handBackSoon(hand, told.code === 'UNAVAILABLE' ? RETRY : REFUSED)
+      throw told
     }
   }
 
@@ -84,7 +87,7 @@ export class Leasing {
         return this.#bury(hand, undefined, { reason: 'unknown', error, at: Date.now(), letter: newLetter(Date.now()) })
       }
       case 'busy':
-        void handBackLater(hand, ledger)
+        handBackLater(hand, ledger)
     }
   }
 
@@ -94,9 +97,9 @@ export class Leasing {
     const counted = { attempt: Math.max(life.attempt, reading.travel.attempt), crashes: life.crashes, stalled }
     const job = new LeasedJob({ ...fieldsOf(reading), ...counted }, steps)
     const lose = (): void => {
-      if (job.isSettling || !steps.isHeld) return
+      if (job.isSettling || job.lease.isLost || !steps.isHeld) return
       job.lose()
-      void steps.abandon()
+      steps.holdBack()
     }
     ledger.watch(life.uid, () => {
       // its own settlement is the rule
@@ -126,7 +129,7 @@ export class Leasing {
     const { copy, message, travel } = reading
     const { epoch, first } = travel.ledger ?? { epoch: '', first: true }
     const acquired = raw.properties.headers?.['x-acquired-count'] as unknown
-    const tok = typeof acquired === 'number' ? acquired : crashesOf(raw)
+    const tok = raw.fields.redelivered && typeof acquired === 'number' ? acquired : crashesOf(raw)
     const delivered = { uid: message.uid, copy, tok, epoch }
     if (!first && epoch === ledger.epoch) return delivered
     return {
@@ -169,7 +172,6 @@ async function settled(job: LeasedJob): Promise<void> {
   await new Promise(setImmediate)
 }
 
-async function handBackSoon({ session, raw }: InHand): Promise<void> {
-  await pause(RETRY, undefined, { ref: false })
-  if (session.isOpen) await session.requeue(raw).catch(() => {})
+function handBackSoon({ session, raw }: InHand, ms: number): void {
+  void session.setAside(raw, pause(ms, undefined, { ref: false }), 'requeue')
 }

@@ -2,7 +2,7 @@ import { JobportError, Lease, type Delivery, type JobError, type Message, type O
 import { setTimeout as pause } from 'node:timers/promises'
 import { toJobportError } from './faults.ts'
 
-/** How the outcomes of one delivery are brought about. Each can be repeated after it rejected with `UNAVAILABLE`. */
+/** How the outcomes of one delivery are brought about. Each can be repeated after it rejected, also with a lesser outcome. */
 export interface Steps {
   /** The delivery's channel is still the one that it came on, and open. */
   readonly isHeld: boolean
@@ -10,6 +10,8 @@ export interface Steps {
   again(outcome: Extract<Outcome, { type: 'again' }>): Promise<void>
   release(): Promise<void>
   dead(outcome: Extract<Outcome, { type: 'dead' }>): Promise<void>
+  /** Has the broker deliver it again, as one crash more. Never throws. */
+  abandon(): void
 }
 
 export interface LeasedJobFields {
@@ -35,7 +37,8 @@ export class LeasedJob implements Delivery {
   readonly #listeners: (() => void)[] = []
   #onFree: (() => void) | undefined
   #isOver = false
-  /** The only settlement there is. */
+  #isAbandoned = false
+  /** The only settlement there is, until the broker refuses it. */
   #settling: Promise<void> | undefined
 
   constructor({ message, attempt, crashes, stalled, invalid }: LeasedJobFields, steps: Steps) {
@@ -47,6 +50,7 @@ export class LeasedJob implements Delivery {
     this.#steps = steps
   }
 
+  /** Rejects with `REJECTED` if the broker or its client refuses the outcome, and the job can be settled otherwise. */
   settle(outcome: Outcome): Promise<void> {
     if (this.#settling || this.lease.isLost) return Promise.reject(this.#leaseLost())
     this.#settling = this.#settle(outcome)
@@ -83,34 +87,50 @@ export class LeasedJob implements Delivery {
     this.#settling ??= this.#settle({ type: 'release' })
     if (unsettled) this.lease.lose()
     this.#free()
-    await this.#settling.catch(() => {})
+    await this.#settling.catch(() => this.abandon())
   }
 
-  /** Tries until the broker has taken it, or the lease is lost. */
+  /** The slot is free at once, and a settlement under way is the last try. */
+  abandon(): void {
+    if (this.#isOver || this.#isAbandoned) return
+    this.#isAbandoned = true
+    this.lease.lose()
+    if (this.#settling) return this.#free()
+    this.#steps.abandon()
+    this.#end()
+  }
+
+  /** Tries until the broker has taken it, or refuses it, or the lease is lost. */
   async #settle(outcome: Outcome): Promise<void> {
-    try {
-      for (;;) {
-        if (!this.#steps.isHeld) throw this.#leaseLost()
-        try {
-          return await this.#step(outcome)
-        } catch (error) {
-          this.#judge(error)
-        }
-        await pause(RETRY, undefined, { ref: false })
+    for (;;) {
+      if (!this.#steps.isHeld) throw this.#lost()
+      try {
+        await this.#step(outcome)
+        return this.#end()
+      } catch (error) {
+        this.#judge(error)
       }
-    } finally {
-      this.#end()
+      await pause(RETRY, undefined, { ref: false })
     }
   }
 
   /** Throws what no other try can mend. */
   #judge(error: unknown): void {
     const told = toJobportError(error, 'settling')
-    if (!this.#steps.isHeld || told.code === 'LEASE_LOST') {
-      this.lease.lose()
-      throw this.#leaseLost(error)
+    if (!this.#steps.isHeld || told.code === 'LEASE_LOST') throw this.#lost(error)
+    if (this.#isAbandoned) {
+      this.#steps.abandon()
+      throw this.#lost(error)
     }
-    if (told.code !== 'UNAVAILABLE' && told.code !== 'UNCONFIRMED') throw told
+    if (told.code === 'UNAVAILABLE' || told.code === 'UNCONFIRMED') return
+    this.#settling = undefined
+    throw told
+  }
+
+  #lost(cause?: unknown): JobportError {
+    this.lease.lose()
+    this.#end()
+    return this.#leaseLost(cause)
   }
 
   #free(): void {
@@ -125,7 +145,7 @@ export class LeasedJob implements Delivery {
     for (const listener of this.#listeners.splice(0)) listener()
   }
 
-  #step(outcome: Outcome): Promise<void> {
+  async #step(outcome: Outcome): Promise<void> {
     switch (outcome.type) {
       case 'complete':
         return this.#steps.complete()

@@ -1,9 +1,9 @@
-import { JobportError, type Outcome } from '@jobport/core/driver'
+import { JobportError, type DeadReason, type JobError, type Outcome } from '@jobport/core/driver'
 import { copyOf, newLetter, type DeadNote } from './mapping.ts'
 import type { LedgerApi } from './ledger/api.ts'
 import type { Life } from './ledger/records.ts'
 import type { Steps } from './leased-job.ts'
-import type { InHand } from './plain-steps.ts'
+import { giveUp, type InHand } from './plain-steps.ts'
 import type { Post } from './post.ts'
 
 /** How long a message that somebody else's run owns is kept from its queue, ms. */
@@ -77,15 +77,19 @@ export class LedgerSteps implements Steps {
     const { status } = await this.#ledger.append({ type: 'dead', uid, run: this.#run, reason, error })
     const fate = this.#ledger.state.fate(uid)
     if (status !== 'ok' && !(fate?.kind === 'dead' && fate.run === this.#run)) throw this.#leaseLost()
-    const at = Date.now()
-    this.#letter ??= { reason, error, at, letter: newLetter(at) }
+    const { at, letter } = (this.#letter ??= newNote(reason, error))
+    this.#letter = { reason, error, at, letter }
     await this.#bury(this.#letter)
     this.#ack()
   }
 
-  /** Keeps the message until nobody runs the job, then hands it back. Never rejects. */
-  async abandon(): Promise<void> {
-    await handBackLater(this.#hand, this.#ledger)
+  abandon(): void {
+    giveUp(this.#hand)
+  }
+
+  /** Keeps the message until nobody runs the job, then hands it back. */
+  holdBack(): void {
+    handBackLater(this.#hand, this.#ledger)
   }
 
   #isEnded(): boolean {
@@ -122,13 +126,17 @@ export class LedgerSteps implements Steps {
 
   #leaseLost(): JobportError {
     const { id } = this.#life
-    void this.abandon()
+    this.holdBack()
     return new JobportError('LEASE_LOST', `job ${id} is no longer held`, { id })
   }
 }
 
-/** Handing it back at once would bring it back at once. Never rejects. */
-export async function handBackLater({ session, raw, reading }: InHand, ledger: LedgerApi): Promise<void> {
-  await Promise.race([ledger.left(reading.message.uid, HOLD), session.ended]).catch(() => {})
-  if (session.isOpen) await session.requeue(raw).catch(() => {})
+/** Handing it back at once would bring it back at once. */
+export function handBackLater({ session, raw, reading }: InHand, ledger: LedgerApi): void {
+  void session.setAside(raw, ledger.left(reading.message.uid, HOLD), 'requeue')
+}
+
+function newNote(reason: DeadReason, error: JobError): DeadNote {
+  const at = Date.now()
+  return { reason, error, at, letter: newLetter(at) }
 }

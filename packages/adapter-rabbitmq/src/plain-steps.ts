@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Outcome } from '@jobport/core/driver'
 import type { ConsumeMessage } from 'amqplib'
 import { copyOf, newLetter, type Reading, type Travel } from './mapping.ts'
@@ -12,10 +13,14 @@ export interface InHand {
   readonly session: Session
 }
 
-/** Deliveries of this very message that ended unsettled. */
+/** How long a message that was given up is kept from its queue, ms: the jobs behind it get their turn. */
+const GIVEN_UP = 2_000
+
+/** Deliveries of this very message that ended unsettled. Of one that was never delivered before, its publisher may say anything. */
 export function crashesOf({ properties, fields }: ConsumeMessage): number {
+  if (!fields.redelivered) return 0
   const count = properties.headers?.['x-delivery-count'] as unknown
-  return typeof count === 'number' ? count : fields.redelivered && properties.headers?.['x-acquired-count'] === undefined ? 1 : 0
+  return typeof count === 'number' ? count : properties.headers?.['x-acquired-count'] === undefined ? 1 : 0
 }
 
 /** Settles a job that only its queue knows: the copy is confirmed first, the original acknowledged after. */
@@ -57,6 +62,10 @@ export class PlainSteps implements Steps {
     await this.#ack()
   }
 
+  abandon(): void {
+    giveUp(this.#hand)
+  }
+
   #crashes(): number {
     return this.#hand.reading.travel.crashes + crashesOf(this.#hand.raw)
   }
@@ -70,4 +79,9 @@ export class PlainSteps implements Steps {
     const { session, raw } = this.#hand
     return session.ack(raw)
   }
+}
+
+/** RabbitMQ counts it as a crash, as it does not a hand-back. Never throws. */
+export function giveUp({ session, raw }: InHand): void {
+  void session.setAside(raw, pause(GIVEN_UP, undefined, { ref: false }), 'reject')
 }

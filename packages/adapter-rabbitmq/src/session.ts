@@ -1,5 +1,6 @@
 import type { Channel, ConsumeMessage } from 'amqplib'
 import { Acknowledgements } from './acknowledgements.ts'
+import { Asides } from './asides.ts'
 import { within } from './deadline.ts'
 import { join, type Member } from './control.ts'
 import { Patience } from './patience.ts'
@@ -14,6 +15,8 @@ export interface SessionOptions {
   readonly publisher: Publisher
   readonly member: Member
   readonly onMessage: (message: ConsumeMessage) => void
+  /** Of {@link Session.lacks}. */
+  readonly onLack: () => void
 }
 
 /** The longest that a job may run: RabbitMQ takes a job back from a consumer that holds it for longer, ms. */
@@ -40,9 +43,10 @@ export class Session {
   #work: Channel | undefined
   #control: Channel | undefined
   #tag: string | undefined
-  #aheadTag: string | undefined
+  readonly #spareTags: string[] = []
   #isOver = false
   #acks: Acknowledgements | undefined
+  readonly #asides: Asides
   readonly #soon = new Patience<Alone>(SOON, ({ flush }) => flush())
   #alone: Alone | undefined
   #ending: Promise<void> | undefined
@@ -51,6 +55,7 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.#options = options
+    this.#asides = new Asides(() => this.isOpen && options.onLack())
     const { promise, resolve } = Promise.withResolvers<void>()
     this.ended = promise
     this.#end = resolve
@@ -84,15 +89,23 @@ export class Session {
     this.#tag ??= await this.#consume()
   }
 
-  /** Has the broker deliver as many again, where no worker takes them otherwise, or no longer. */
-  async ahead(wanted: boolean): Promise<void> {
-    if (wanted) {
-      this.#aheadTag ??= await this.#consume(BEHIND_ALL)
-      return
+  /** How many more subscriptions it takes to have the broker deliver as many as without the messages set aside. */
+  get lacks(): number {
+    return this.#asides.spares(this.#options.prefetch)
+  }
+
+  /** Further subscriptions: each has the broker deliver as many again, where no worker takes them otherwise. */
+  async spare(wanted: number): Promise<void> {
+    while (this.isOpen && this.#spareTags.length < wanted) {
+      const tag = await this.#consume(BEHIND_ALL)
+      if (tag === undefined) return
+      this.#spareTags.push(tag)
     }
-    const tag = this.#aheadTag
-    this.#aheadTag = undefined
-    if (tag !== undefined && this.isOpen) await within(CALL_DEADLINE, 'ending a subscription', this.#work!.cancel(tag))
+    while (this.isOpen && this.#spareTags.length > wanted) await this.#cancel(this.#spareTags.pop()!)
+  }
+
+  async #cancel(tag: string): Promise<void> {
+    await within(CALL_DEADLINE, 'ending a subscription', this.#work!.cancel(tag))
   }
 
   async #consume(priority = 0): Promise<string | undefined> {
@@ -101,7 +114,7 @@ export class Session {
     const { names, quorum, onMessage } = this.#options
     const receive = (message: ConsumeMessage | null): void => {
       if (message) {
-        this.#follow()
+        this.#follow(message)
         this.#acks!.delivered(message)
         onMessage(message)
       }
@@ -118,10 +131,10 @@ export class Session {
 
   /** Nothing is delivered once it resolved. */
   async unsubscribe(): Promise<void> {
-    await this.ahead(false)
+    await this.spare(0)
     const tag = this.#tag
     this.#tag = undefined
-    if (tag !== undefined && this.isOpen) await within(CALL_DEADLINE, 'ending a subscription', this.#work!.cancel(tag))
+    if (tag !== undefined && this.isOpen) await this.#cancel(tag)
   }
 
   /** Both reject once the session is over, and resolve when the broker has read them. */
@@ -134,6 +147,20 @@ export class Session {
     this.#work!.nack(message, false, true)
     this.#acks!.skip(message)
     await this.flush()
+  }
+
+  /** Back to its queue, as one crash more. */
+  async reject(message: ConsumeMessage): Promise<void> {
+    this.#work!.reject(message, true)
+    this.#acks!.skip(message)
+    await this.flush()
+  }
+
+  /** Keeps it from its queue until then, as long as the session lasts, without holding up others. Never rejects. */
+  setAside(message: ConsumeMessage, until: Promise<unknown>, how: 'requeue' | 'reject'): Promise<void> {
+    return this.#asides.keep(message, Promise.race([until, this.ended]), (kept) =>
+      this.isOpen ? this[how](kept) : Promise.resolve(),
+    )
   }
 
   /** Resolves once the broker has read all that was sent in this turn of the event loop and before; calls share round trips. */
@@ -159,6 +186,7 @@ export class Session {
   /** Ends it; whatever is unsettled goes back, as a crash. */
   async close(): Promise<void> {
     if (this.#isOver) return
+    this.#asides.end()
     try {
       this.#acks?.send()
     } catch {
@@ -181,9 +209,9 @@ export class Session {
     return this.#options.prefetch === 1 && fields.consumerTag === this.#tag
   }
 
-  #follow(): void {
+  #follow({ fields }: ConsumeMessage): void {
     const alone = this.#alone
-    if (!alone) return
+    if (!alone || fields.consumerTag !== this.#tag) return
     this.#alone = undefined
     this.#soon.end(alone)
     alone.followed()

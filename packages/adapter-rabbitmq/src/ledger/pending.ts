@@ -26,7 +26,7 @@ export class Pending<T> implements Item {
   constructor(entry: Entry, options: PendingOptions<T>) {
     this.entry = entry
     this.payload = options.payload
-    this.size = 100 + (entry.type === 'claim' ? (entry.body?.length ?? 0) : 0)
+    this.size = 100 + lengthOf(entry)
     this.#options = options
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -50,4 +50,12 @@ export class Pending<T> implements Item {
     this.done = true
     this.#options.over(this)
   }
+}
+
+/** Characters of what can be long in it. */
+function lengthOf(entry: Entry): number {
+  if (entry.type === 'claim') return entry.body?.length ?? 0
+  if (entry.type !== 'dead') return 0
+  const { message, stack = '' } = entry.error
+  return message.length + stack.length
 }
