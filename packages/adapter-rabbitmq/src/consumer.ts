@@ -32,7 +32,7 @@ export interface ConsumerOptions {
 const PULSE = 4_000
 const SHORTEST_WAIT = 100
 const LONGEST_WAIT = 1_000
-const REMOVAL = 1_000
+const REMOVAL = 200
 const START_DEADLINE = 7_000
 const RETURN_DEADLINE = 2_500
 

@@ -47,6 +47,11 @@ export function isForeign(error: unknown): boolean {
   return replyCode(error) === 406 && /inequivalent arg/.test((error as Error).message)
 }
 
+/** 405: it belongs to another connection alone. */
+export function isLocked(error: unknown): boolean {
+  return replyCode(error) === 405
+}
+
 function codeOf(error: unknown): ErrorCode {
   const { name, message } = error as Error
   const text = `${name} ${String((error as NodeJS.ErrnoException).code ?? '')} ${message}`

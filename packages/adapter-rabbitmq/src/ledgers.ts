@@ -65,7 +65,10 @@ export class Ledgers {
     const { link, topology, settings, onError } = this.#options
     const ledger = new Ledger({
       stream: topology.names(queue).ledger,
-      open: () => link.confirmChannel(),
+      open: async () => {
+        await topology.standing(queue)
+        return link.confirmChannel()
+      },
       retention: settings.ledgerSize,
       listener: {
         down: () => {},

@@ -18,6 +18,8 @@ export interface Names {
   readonly members: string
   /** Exists while the queue is paused. */
   readonly paused: string
+  /** Exists while somebody removes the queue. */
+  readonly dropping: string
   readonly delays: DelayNames
 }
 
@@ -46,6 +48,7 @@ export function namesOf(prefix: string, queue: string, delays: 'queue' | 'shared
     control: `${work}:control`,
     members: `${work}:members`,
     paused: `${work}:paused`,
+    dropping: `${work}:dropping`,
     delays: {
       exchange: (level) => `${chain}.${level}`,
       queue: (level, digit) => `${chain}.${level}.${digit}`,

@@ -1,16 +1,13 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { JobportError } from '@jobport/core/driver'
 import { isForeign } from './faults.ts'
-import { DIGITS, digitsOf, levels, pattern, stepsOf } from './delay-steps.ts'
-import { LEVELS, namesOf, type DelayNames, type Names } from './names.ts'
+import { digitsOf, levels, pattern, stepsOf } from './delay-steps.ts'
+import { Dismantling } from './dismantling.ts'
+import { LEVELS, namesOf, type Names } from './names.ts'
 import { tally } from './tally.ts'
 import type { Channel } from 'amqplib'
 import type { Calls } from './calls.ts'
 import type { Settings } from './settings.ts'
 
-/** Tries, and ms between them. */
-const DROPS = 5
-const RECONNECTION = 500
 /** Where to publish a message so that it arrives in the work queue, at once or after a delay. */
 export interface Route {
   readonly exchange: string
@@ -27,6 +24,7 @@ export class Topology {
   readonly #calls: Calls
   readonly #probes: Calls
   readonly #settings: Settings
+  readonly #dismantling: Dismantling
   readonly #made = new Map<string, Promise<void>>()
   readonly #ready = new Set<string>()
   readonly #direct = new Map<string, Route>()
@@ -36,6 +34,7 @@ export class Topology {
     this.#calls = calls
     this.#probes = probes
     this.#settings = settings
+    this.#dismantling = new Dismantling(calls)
   }
 
   names(queue: string): Names {
@@ -50,13 +49,13 @@ export class Topology {
 
   /** Work queue and dead letters. Rejects with `SERVER_UNSUITABLE` where others have queues of these names. */
   async ensure(queue: string): Promise<void> {
-    await this.#once(queueKey(queue), () => this.#declare(queue))
+    await this.#once(queue, queueKey(queue), () => this.#declare(queue))
   }
 
   /** What workers and keepers of the queue talk through. */
   async ensureControl(queue: string): Promise<void> {
     const { control, members } = this.names(queue)
-    await this.#once(`${queue} control`, async () => {
+    await this.#once(queue, `${queue} control`, async () => {
       await this.#together(`the control of ${queue}`, [
         (channel) => channel.assertExchange(control, 'fanout', { durable: true }),
         (channel) => channel.assertQueue(members, { durable: true, arguments: this.markArguments }),
@@ -107,7 +106,7 @@ export class Topology {
   /** Messages in the chain of `queue`; 0 for a shared chain, which does not tell whose they are. */
   async delayed(queue: string): Promise<number> {
     if (this.#settings.delays === 'shared') return 0
-    const names = await this.#steps(queue)
+    const names = await this.steps(queue)
     const found = await this.#calls.find(`counting the delays of ${queue}`, async (channel) => {
       let sum = 0
       for (const name of names) sum += (await tally(channel, name)).messageCount
@@ -116,44 +115,21 @@ export class Topology {
     return found ?? 0
   }
 
-  /** Removes all of it. A worker that declares anew what is just being deleted can cost us the connection: then once more. */
+  /** Resolves once nobody removes the queue: what is declared amid that takes the connection down. */
+  async standing(queue: string): Promise<void> {
+    await this.#dismantling.over(this.names(queue))
+  }
+
+  /** Removes all of it. */
   async drop(queue: string): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#drop(queue)
-      } catch (error) {
-        if ((error as JobportError).code !== 'UNAVAILABLE' || tries === DROPS) throw error
-        await pause(RECONNECTION)
-      }
-    }
-  }
-
-  async #drop(queue: string): Promise<void> {
-    const { work, failed, ledger, control, members, paused, delays } = this.names(queue)
     this.forget(queue)
-    await this.#calls.run(`dropping ${queue}`, async (channel) => {
-      const queues = [work, failed, ledger, members, paused]
-      await Promise.all([...queues.map((name) => channel.deleteQueue(name)), channel.deleteExchange(control)])
-    })
-    if (this.#settings.delays === 'queue') await this.#dropChain(queue, delays)
+    const own = this.#settings.delays === 'queue'
+    await this.#dismantling.remove(this.names(queue), own ? () => this.steps(queue) : undefined)
     this.forget(queue)
   }
 
-  async #dropChain(queue: string, delays: DelayNames): Promise<void> {
-    const steps = await this.#steps(queue).catch(() => stepsOf(delays.queue))
-    for (let from = 0; from < steps.length; from += DIGITS) {
-      const some = steps.slice(from, from + DIGITS)
-      await this.#calls.run(`dropping ${queue}`, (channel) => Promise.all(some.map((name) => channel.deleteQueue(name))))
-    }
-    await this.#calls.run(`dropping ${queue}`, async (channel) => {
-      await Promise.all([delays.registry, delays.parking].map((name) => channel.deleteQueue(name)))
-      const exchanges = [...levels().map((level) => delays.exchange(level)), delays.out, delays.registry, delays.parking]
-      await Promise.all(exchanges.map((name) => channel.deleteExchange(name)))
-    })
-  }
-
-  /** The queues of the chain that exist. */
-  async #steps(queue: string): Promise<string[]> {
+  /** The queues of its delays that exist, the last that a message passes first. */
+  async steps(queue: string): Promise<string[]> {
     const { registry, queue: nameOf } = this.names(queue).delays
     const all = stepsOf(nameOf)
     const found = await this.#probes.bound(`looking at the delays of ${queue}`, registry, all)
@@ -181,7 +157,7 @@ export class Topology {
     const options = { durable: true, alternateExchange: delays.parking }
     const below = (level: number): string => (level === 0 ? delays.out : delays.exchange(level - 1))
     const what = `the delays of ${queue}`
-    await this.#once(`${queue} chain`, async () => {
+    await this.#once(queue, `${queue} chain`, async () => {
       await this.#together(what, [
         (channel) => channel.assertExchange(delays.parking, 'fanout', { durable: true }),
         (channel) => channel.assertQueue(delays.parking, { durable: true, arguments: this.#quorum() }),
@@ -199,7 +175,7 @@ export class Topology {
 
   async #ensureStep(queue: string, level: number, digit: number): Promise<void> {
     const { delays } = this.names(queue)
-    await this.#once(stepKey(queue, level, digit), () =>
+    await this.#once(queue, stepKey(queue, level, digit), () =>
       this.#do(`the delays of ${queue}`, async (channel) => {
         const name = delays.queue(level, digit)
         const below = level === 0 ? delays.out : delays.exchange(level - 1)
@@ -229,10 +205,10 @@ export class Topology {
     }
   }
 
-  #once(key: string, make: () => Promise<void>): Promise<void> {
+  #once(queue: string, key: string, make: () => Promise<void>): Promise<void> {
     const made = this.#made.get(key)
     if (made) return made
-    const making = make()
+    const making = this.standing(queue).then(make)
     this.#made.set(key, making)
     making.then(
       () => this.#made.get(key) === making && this.#ready.add(key),

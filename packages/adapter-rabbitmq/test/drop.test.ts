@@ -1,0 +1,69 @@
+import { expect } from 'chai'
+import { eventually, Trial } from './trial.ts'
+import type { Broker } from '@jobport/core'
+
+const ROUNDS = 40
+
+describe('RabbitMQ, a queue that is removed while it is worked', function () {
+  this.timeout(240_000)
+  let trial: Trial
+
+  beforeEach(() => (trial = new Trial()))
+  afterEach(() => trial.close())
+
+  /** Adds plain, given and delayed jobs until it is told to stop. */
+  async function adding(broker: Broker, signal: AbortSignal): Promise<void> {
+    const queue = broker.queue(trial.name)
+    const retried = { attempts: 3, backoff: { type: 'fixed', delay: 20 } } as const
+    for (let n = 0; !signal.aborted; n += 20) {
+      const adds = Array.from({ length: 20 }, (_, i) =>
+        queue.add('a', n + i, { ...retried, ...(i % 4 === 0 && { delay: 30 + i }), ...(i % 2 === 0 && { id: `job-${n + i}` }) }),
+      )
+      await Promise.allSettled(adds)
+    }
+  }
+
+  it(`takes no connection down in ${ROUNDS} rounds, and works again`, async () => {
+    const brokers = [trial.broker(), trial.broker()] as const
+    const [working, tending] = brokers
+    const downs: string[] = []
+    for (const broker of brokers) broker.on('down', (error) => void downs.push(error.message))
+    let ran = 0
+    let fresh = ''
+    const seen = new Set<unknown>()
+    const handler = ({ data, attempt }: { data: unknown; attempt: number }): void => {
+      seen.add(data)
+      if (++ran % 3 === 0 && attempt === 1) throw new Error('on purpose')
+    }
+    await trial.worker(working, handler, { concurrency: 5 })
+    const queue = tending.queue(trial.name)
+    for (let round = 1; round <= ROUNDS; round++) {
+      const stop = new AbortController()
+      const before = ran
+      const added = Promise.all([adding(tending, stop.signal), adding(working, stop.signal)])
+      await eventually(`runs of round ${round}`, () => ran > before + 20)
+      await queue.drop()
+      stop.abort()
+      await added
+      fresh = `fresh-${round}`
+      await queue.add('a', fresh, { attempts: 3 })
+      await eventually(`the job after round ${round}`, () => seen.has(fresh), undefined, 20_000)
+    }
+    expect(downs).to.deep.equal([])
+  })
+
+  it('is removed for good, by two at once, and nothing of it is left', async () => {
+    const [first, second] = [trial.broker(), trial.broker()]
+    await first.queue(trial.name).addMany([
+      { name: 'a', data: 1, options: { id: 'given' } },
+      { name: 'a', data: 2, options: { delay: 60_000 } },
+    ])
+    await Promise.all([first.queue(trial.name).drop(), second.queue(trial.name).drop(), first.queue(trial.name).drop()])
+    expect(await second.queue(trial.name).counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 0 })
+    for (const name of [trial.work, `${trial.work}:failed`, `${trial.work}:ledger`, `${trial.work}:dropping`]) {
+      const channel = await trial.channel()
+      const error = await channel.checkQueue(name).catch((thrown: unknown) => thrown)
+      expect(error, name).to.include({ code: 404 })
+    }
+  })
+})
