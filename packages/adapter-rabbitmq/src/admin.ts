@@ -13,6 +13,7 @@ import { record } from './record.ts'
 import { tally } from './tally.ts'
 import type { Calls } from './calls.ts'
 import type { Control } from './control.ts'
+import type { Emptying } from './emptying.ts'
 import type { LedgerApi } from './ledger/api.ts'
 import type { Life } from './ledger/records.ts'
 import type { Ledgers } from './ledgers.ts'
@@ -40,6 +41,7 @@ export interface AdminOptions {
   readonly post: Post
   readonly ledgers: Ledgers
   readonly letters: Letters
+  readonly emptying: Emptying
   readonly settings: Settings
 }
 
@@ -115,16 +117,25 @@ export class RabbitMQAdmin implements QueueAdmin {
   }
 
   async purge(scope: Scope): Promise<number> {
+    if (scope === 'live') return this.#purgeLive()
     const ledger = await this.#ledger()
-    if (scope === 'live') {
-      const answer = await ledger?.append({ type: 'purge' })
-      return answer?.status === 'purged' ? answer.count : 0
-    }
     const purged = await this.#options.letters.purge()
     const valid = purged.filter((letter) => isValid(letter, ledger))
     const recorded = valid.filter(isRecorded)
     if (ledger) await Promise.all(recorded.map(({ reading }) => ledger.append({ type: 'cleared', uid: reading.message.uid })))
     return valid.length
+  }
+
+  /** What is published meanwhile may be removed as well; a ledger that was made meanwhile may know of it. */
+  async #purgeLive(): Promise<number> {
+    const { emptying } = this.#options
+    const before = await this.#ledger()
+    const emptied = before ? 0 : await emptying.run(this.#queue, undefined)
+    const ledger = before ?? (await this.#ledger())
+    if (!ledger) return emptied
+    const answer = await ledger.append({ type: 'purge' })
+    const known = answer.status === 'purged' ? answer.count : 0
+    return before ? known + (await emptying.run(this.#queue, ledger)) : Math.max(known, emptied)
   }
 
   async redrive(uid: string, as: { uid: string; attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'> {

@@ -17,6 +17,7 @@ import { Client } from './client.ts'
 import { RabbitMQConsumer } from './consumer.ts'
 import { Control } from './control.ts'
 import { within } from './deadline.ts'
+import { Emptying } from './emptying.ts'
 import { Leasing } from './lease.ts'
 import { Ledgers } from './ledgers.ts'
 import { Letters } from './letters.ts'
@@ -136,6 +137,7 @@ export class RabbitMQDriver implements Driver {
       topology: this.#topology,
       post: this.#post,
       ledgers: this.#ledgers,
+      emptying: new Emptying(this.#client.tending, this.#calls, this.#topology, this.#settings),
     }
     return new RabbitMQAdmin(queue, { ...tools, letters, settings: this.#settings })
   }
