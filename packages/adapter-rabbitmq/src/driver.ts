@@ -26,6 +26,7 @@ import { Pace } from './pace.ts'
 import { publish, type Publishing } from './publish.ts'
 import { Publisher } from './publisher.ts'
 import { readSettings, type Settings } from './settings.ts'
+import { ServerPolicies } from './server-policies.ts'
 import { LONGEST_DELAY } from './delay-steps.ts'
 import { Topology } from './topology.ts'
 import type { RabbitMQOptions } from './options.ts'
@@ -52,6 +53,7 @@ export class RabbitMQDriver implements Driver {
   readonly features: Features
   readonly #settings: Settings
   readonly #client: Client
+  readonly #policies: ServerPolicies
   readonly #topology: Topology
   readonly #calls: Calls
   readonly #control: Control
@@ -72,7 +74,8 @@ export class RabbitMQDriver implements Driver {
     this.#client = new Client(this.#settings)
     const { publishing, tending } = this.#client
     this.#calls = new Calls(tending)
-    this.#topology = new Topology(this.#calls, new Calls(publishing), this.#settings)
+    this.#policies = new ServerPolicies(this.#settings, (error) => this.#listener?.error(error))
+    this.#topology = new Topology(this.#calls, new Calls(publishing), this.#settings, this.#policies)
     this.#control = new Control(tending, this.#calls, this.#topology.markArguments)
     this.#publisher = new Publisher(publishing)
     this.#post = new Post(this.#publisher, this.#topology)
@@ -85,7 +88,7 @@ export class RabbitMQDriver implements Driver {
     })
     const all = this.#settings.ledger === 'all'
     this.#publishing = { post: this.#post, ledgers: this.#ledgers, pace: new Pace(), all }
-    this.#leasing = new Leasing(this.#post, this.#ledgers, this.#settings)
+    this.#leasing = new Leasing(this.#post, this.#ledgers, this.#settings, (error) => this.#listener?.error(error))
   }
 
   /** The connections, for what Jobport does not cover. Closed with the driver. */
@@ -148,6 +151,7 @@ export class RabbitMQDriver implements Driver {
   }
 
   async #close(): Promise<void> {
+    this.#policies.close()
     const letters = [...this.#letters.values()].map((each) => each.close())
     const consumers = [...this.#consumers].map((consumer) => consumer.close())
     await within(3_500, 'closing', Promise.all([...letters, ...consumers])).catch(() => {})

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { JobportError } from '@jobport/core/driver'
 import { toJobportError } from './faults.ts'
 import { LeasedJob, type LeasedJobFields } from './leased-job.ts'
 import { handBackLater, LedgerSteps } from './ledger-steps.ts'
@@ -23,8 +24,12 @@ export class Leasing {
   readonly #ledgers: Ledgers
   readonly #settings: Settings
   readonly #held = new Map<string, LeasedJob>()
+  readonly #report: (error: JobportError) => void
+  /** Queues whose jobs came early. */
+  readonly #early = new Set<string>()
 
-  constructor(post: Post, ledgers: Ledgers, settings: Settings) {
+  constructor(post: Post, ledgers: Ledgers, settings: Settings, report: (error: JobportError) => void) {
+    this.#report = report
     this.#post = post
     this.#ledgers = ledgers
     this.#settings = settings
@@ -32,9 +37,21 @@ export class Leasing {
 
   /** `undefined`: there is nothing to run, and the message is taken care of. At once if only its queue knows the job. */
   lease(hand: InHand): LeasedJob | Promise<LeasedJob | undefined> {
+    this.#heed(hand)
     const earlier = this.#held.get(hand.reading.message.uid)
     if (earlier?.isSettling) return settled(earlier).then(() => this.#lease(hand))
     return this.#lease(hand)
+  }
+
+  /** A delay queue hands on what is due. One that a policy limits hands on what it has no room for, too. Told once for each queue. */
+  #heed({ queue, raw }: InHand): void {
+    const deaths: unknown = raw.properties.headers?.['x-death']
+    if (!Array.isArray(deaths) || this.#early.has(queue)) return
+    const full = (deaths as { readonly reason?: unknown; readonly queue?: unknown }[]).find(({ reason }) => reason === 'maxlen')
+    if (!full) return
+    this.#early.add(queue)
+    const what = `a policy limits the length of ${String(full.queue)}, so that delayed jobs start early`
+    this.#report(new JobportError('SERVER_UNSUITABLE', `${queue}: ${what}`))
   }
 
   #lease(hand: InHand): LeasedJob | Promise<LeasedJob | undefined> {

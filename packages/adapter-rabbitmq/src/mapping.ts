@@ -24,6 +24,12 @@ const HIGHEST_PRIORITY = 9
 const LARGEST_ERROR = 22_528
 /** What is written anew on every copy. */
 const MARK = /^jobport-(copy|attempt|crashes|epoch|seen|first|from|reason|error|dead-at|letter)$/
+/** What only a policy brings about, as our queues set no such limits. */
+const BY_POLICY: Readonly<Record<string, string>> = {
+  expired: ', as a policy sets message-ttl',
+  maxlen: ', as a policy sets max-length and overflow',
+  delivery_limit: ', as a policy sets delivery-limit',
+}
 const DECODER = new TextDecoder('utf-8', { fatal: true })
 
 /** The dead letter that a life was redriven from. */
@@ -172,7 +178,8 @@ export function deadNoteOf({ dead }: Reading, { properties }: NativeMessage): De
   if (dead) return dead
   const [death] = properties.headers?.['x-death'] ?? []
   const at = (death?.time.value ?? 0) * 1_000
-  const error = { name: 'Error', message: `moved here by the broker: ${String(death?.reason ?? 'by another client')}` }
+  const reason = String(death?.reason ?? 'by another client')
+  const error = { name: 'Error', message: `moved here by the broker: ${reason}${BY_POLICY[reason] ?? ''}` }
   return { reason: 'unknown', error, at, letter: '' }
 }
 

@@ -6,6 +6,7 @@ import { LEVELS, namesOf, type Names } from './names.ts'
 import { tally } from './tally.ts'
 import type { Channel } from 'amqplib'
 import type { Calls } from './calls.ts'
+import type { ServerPolicies } from './server-policies.ts'
 import type { Settings } from './settings.ts'
 
 /** Where to publish a message so that it arrives in the work queue, at once or after a delay. */
@@ -24,13 +25,15 @@ export class Topology {
   readonly #calls: Calls
   readonly #probes: Calls
   readonly #settings: Settings
+  readonly #policies: ServerPolicies
   readonly #dismantling: Dismantling
   readonly #made = new Map<string, Promise<void>>()
   readonly #ready = new Set<string>()
   readonly #direct = new Map<string, Route>()
 
   /** `probes` publish, and so go over the connection that the broker may stop reading from. */
-  constructor(calls: Calls, probes: Calls, settings: Settings) {
+  constructor(calls: Calls, probes: Calls, settings: Settings, policies: ServerPolicies) {
+    this.#policies = policies
     this.#calls = calls
     this.#probes = probes
     this.#settings = settings
@@ -148,6 +151,7 @@ export class Topology {
       (channel) => channel.assertExchange(delays.registry, 'direct', { durable: true }),
     ])
     await this.#together(what, [(channel) => channel.bindQueue(work, delays.out, `#.${delays.address}`)])
+    await this.#policies.check(this.names(queue))
   }
 
   async #ensureChain(queue: string): Promise<void> {

@@ -41,6 +41,28 @@ export class ManagedBroker {
     return url.href
   }
 
+  /** Where its HTTP interface is. */
+  get management(): string {
+    return new URL(this.#api).origin
+  }
+
+  /** Of the highest priority that applies to a queue, one is in force; operators' are merged with that. */
+  async policy(
+    kind: 'policies' | 'operator-policies',
+    name: string,
+    policy: { readonly pattern: string; readonly definition: object; readonly priority?: number },
+  ): Promise<void> {
+    await this.#call('PUT', `${kind}/%2F/${name}`, { 'apply-to': 'queues', priority: 0, ...policy })
+  }
+
+  async unset(kind: 'policies' | 'operator-policies', name: string): Promise<void> {
+    await this.#call('DELETE', `${kind}/%2F/${name}`)
+  }
+
+  async tag(name: string, password: string, tags: string): Promise<void> {
+    await this.#call('PUT', `users/${name}`, { password, tags })
+  }
+
   async permit(name: string, permissions: Permissions): Promise<void> {
     await this.#call('PUT', `permissions/%2F/${name}`, permissions)
   }
