@@ -40,6 +40,12 @@ export interface RabbitMQOptions {
   readonly ledgerSize?: number
   /** One chain of delay queues for each queue (default), or one that all queues of the same prefix share: fewer queues. */
   readonly delays?: 'queue' | 'shared'
+  /**
+   * Where RabbitMQ's management interface is, `http://host:15672`. With it, a queue is refused with `SERVER_UNSUITABLE` if a
+   * policy would lose its jobs or run them early, and policies that come later are told by `error` events within 30 s. The user
+   * (that of the URL, else the broker's) needs the tag `management`. Default: policies are not looked at, as AMQP tells none.
+   */
+  readonly management?: string
   /** Largest payload in bytes of JSON. Default 16 MiB, RabbitMQ's own limit. */
   readonly maxPayload?: number
 }

@@ -1,6 +1,6 @@
 import { JobportError } from '@jobport/core/driver'
 import type { ConnectionOptions } from 'node:tls'
-import type { RabbitMQOptions } from './options.ts'
+import type { Node, RabbitMQOptions } from './options.ts'
 
 /** {@link RabbitMQOptions}, checked and complete. */
 export interface Settings {
@@ -20,6 +20,7 @@ export interface Settings {
   readonly ledgerSize: number
   readonly delays: 'queue' | 'shared'
   readonly maxPayload: number
+  readonly management?: string
 }
 
 type Check = (value: unknown) => string | undefined
@@ -58,9 +59,11 @@ const CHECKS: Record<keyof RabbitMQOptions, Check> = {
   ledgerSize: whole(16 * 1_048_576),
   delays: either('queue', 'shared'),
   maxPayload: whole(1, 512 * 1_048_576),
+  management: (value) =>
+    typeof value === 'string' && ['http:', 'https:'].includes(urlOf(value)?.protocol ?? '') ? undefined : 'must begin with http:// or https://',
 }
 
-const IN_QUERY = ['heartbeat', 'prefix', 'queueType', 'replicas', 'ledger', 'ledgerSize', 'delays', 'maxPayload']
+const IN_QUERY = ['heartbeat', 'prefix', 'queueType', 'replicas', 'ledger', 'ledgerSize', 'delays', 'maxPayload', 'management']
 const NUMBERS = ['heartbeat', 'replicas', 'ledgerSize', 'maxPayload']
 const PLACES = ['url', 'hosts', 'host'] as const
 
@@ -104,32 +107,66 @@ function complete(options: RabbitMQOptions): Settings {
     ledgerSize,
     delays,
     maxPayload: options.maxPayload ?? 16 * 1_048_576,
+    ...(options.management !== undefined && { management: options.management }),
   }
 }
 
+/** Reads a URL, with one host or several, parted by commas. */
 function readUrl(text: string, mistakes: string[]): RabbitMQOptions {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || !['amqp:', 'amqps:'].includes(url.protocol)) {
+  const { first, others } = apart(text)
+  const url = URL.canParse(first) ? new URL(first) : undefined
+  const nodes = [url, ...others.map((place) => urlOf(`amqp://${place}`))]
+  if (!url || !['amqp:', 'amqps:'].includes(url.protocol) || nodes.some((node) => !node)) {
     mistakes.push('url must begin with amqp:// or amqps:// and be well-formed')
     return {}
   }
-  const query: Record<string, unknown> = {}
-  for (const [key, value] of url.searchParams) {
-    if (IN_QUERY.includes(key)) query[key] = NUMBERS.includes(key) ? Number(value) : value
-    else mistakes.push(`url: query '${key}' is unknown (known: ${IN_QUERY.join(', ')})`)
-  }
+  if (others.length > 0 && nodes.some((node) => node!.hostname === '')) mistakes.push('url: a host is missing between commas')
+  if (url.hash) mistakes.push('url must not have a fragment (#)')
   const vhost = decode(url.pathname.slice(1), mistakes)
   const username = decode(url.username, mistakes)
   const password = decode(url.password, mistakes)
   return {
-    ...query,
-    ...(url.hostname && { host: url.hostname.replace(/^\[(.*)\]$/, '$1') }),
-    ...(url.port && { port: Number(url.port) }),
+    ...readQuery(url, mistakes),
+    ...(others.length > 0 ? { hosts: nodes.map((node) => placeOf(node!)) } : addressOf(url)),
     ...(username && { username }),
     ...(password && { password }),
     ...(vhost && { vhost }),
     ...(url.protocol === 'amqps:' && { tls: true }),
   }
+}
+
+/** The URL with its first host only, and the other hosts. */
+function apart(text: string): { first: string; others: readonly string[] } {
+  const [, before = '', places = '', after = ''] = /^([a-z]+:\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/is.exec(text) ?? []
+  const [place = '', ...others] = places.split(',')
+  return others.length === 0 ? { first: text, others } : { first: `${before}${place}${after}`, others }
+}
+
+function urlOf(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined
+}
+
+function addressOf({ hostname, port: number }: URL): RabbitMQOptions {
+  return { ...(hostname && { host: hostname.replace(/^\[(.*)\]$/, '$1') }), ...(number && { port: Number(number) }) }
+}
+
+function placeOf(url: URL): Node {
+  return { host: '', ...addressOf(url) }
+}
+
+function readQuery({ searchParams }: URL, mistakes: string[]): RabbitMQOptions {
+  const query: Record<string, unknown> = {}
+  for (const [key, value] of searchParams) {
+    if (!IN_QUERY.includes(key)) mistakes.push(`url: query '${key}' is unknown (known: ${IN_QUERY.join(', ')})`)
+    else if (Object.hasOwn(query, key)) mistakes.push(`url: query '${key}' stands twice`)
+    else query[key] = NUMBERS.includes(key) ? numberOf(value) : value
+  }
+  return query
+}
+
+/** What is no number is refused as what it is. */
+function numberOf(text: string): unknown {
+  return text.trim() === '' ? text : Number(text)
 }
 
 function decode(text: string, mistakes: string[]): string {

@@ -17,6 +17,38 @@ describe('RabbitMQ settings', () => {
     expect(settings.hosts).to.deep.equal([{ host: 'rabbit.test', port: 5673 }])
   })
 
+  it('reads a URL with several hosts, parted by commas', () => {
+    const settings = readSettings('amqps://me:a,b@one:5673,two,[::1]:5674/jobs?ledger=all')
+    expect(settings).to.deep.include({ username: 'me', password: 'a,b', vhost: 'jobs', ledger: 'all', tls: {} })
+    expect(settings.hosts).to.deep.equal([
+      { host: 'one', port: 5673 },
+      { host: 'two', port: 5671 },
+      { host: '::1', port: 5674 },
+    ])
+  })
+
+  it('refuses whatever of a URL it would ignore or cannot read', () => {
+    const wrong: readonly (readonly [string, RegExp])[] = [
+      ['amqp://a?vhost=b', /query 'vhost' is unknown/],
+      ['amqp://a?channelMax=5', /query 'channelMax' is unknown/],
+      ['amqp://a?ledger=all&ledger=given', /query 'ledger' stands twice/],
+      ['amqp://a?heartbeat=', /heartbeat must be/],
+      ['amqp://a?heartbeat=soon', /heartbeat must be/],
+      ['amqp://a#b', /fragment/],
+      ['amqp://a,,b', /a host is missing/],
+      ['amqp://,b', /a host is missing/],
+      ['amqp://a:x,b', /well-formed/],
+      ['amqp://a,b:99999', /well-formed/],
+      ['amqp://a,b?vhost=c', /query 'vhost' is unknown/],
+      ['amqp://a:0', /port must be/],
+    ]
+    for (const [url, told] of wrong) {
+      expect(() => readSettings(url), url)
+        .to.throw(told)
+        .with.property('code', 'INVALID_CONFIG')
+    }
+  })
+
   it('defaults to the guest of a broker on this machine, and the ports of the protocol', () => {
     expect(readSettings('amqp://localhost')).to.deep.include({
       username: 'guest',
