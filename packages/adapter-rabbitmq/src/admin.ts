@@ -64,7 +64,7 @@ export class RabbitMQAdmin implements QueueAdmin {
     if (settings.ledger === 'all' && ledger) return { ...ledger.state.counts(), dead: await letters.count() }
     const [messages, { replies, silent }, dead] = await Promise.all([
       this.#messages(),
-      control.ask(this.#names, 'state'),
+      control.state(this.#names),
       letters.count(),
     ])
     const held = replies.reduce((sum, { active }) => sum + active, 0)
@@ -80,7 +80,7 @@ export class RabbitMQAdmin implements QueueAdmin {
 
   async status(): Promise<QueueStatus> {
     const { control } = this.#options
-    const [paused, { replies, silent }] = await Promise.all([control.isPaused(this.#names), control.ask(this.#names, 'state')])
+    const [paused, { replies, silent }] = await Promise.all([control.isPaused(this.#names), control.state(this.#names)])
     const processes = new Set(replies.filter(({ consuming }) => consuming).map(({ process }) => process))
     return { paused, workers: processes.size + silent }
   }

@@ -6,11 +6,15 @@ import type { Link } from './link.ts'
 /** ms. */
 const DEADLINE = 8_000
 const KEPT = 8
+/** At work at once; the others wait in order. A server can allow few channels on a connection. */
+const MOST = 32
 
 /** Calls that the broker answers, each alone on its channel: one that is refused closes that channel and no other's. */
 export class Calls {
   readonly #link: Link
   readonly #idle: Channel[] = []
+  readonly #waiting: (() => void)[] = []
+  #busy = 0
 
   constructor(link: Link) {
     this.#link = link
@@ -53,6 +57,18 @@ export class Calls {
   }
 
   async #run<T>(where: string, call: (channel: Channel) => Promise<T>): Promise<T> {
+    if (this.#busy === MOST) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else this.#busy++
+    try {
+      return await this.#answer(where, call)
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#busy--
+    }
+  }
+
+  async #answer<T>(where: string, call: (channel: Channel) => Promise<T>): Promise<T> {
     const channel = this.#idle.pop() ?? (await this.#open())
     try {
       const answer = await within(DEADLINE, where, call(channel))

@@ -53,11 +53,20 @@ export async function join(channel: Channel, { control, members }: Names, publis
   await within(JOIN_DEADLINE, 'joining the workers', enter())
 }
 
+/** What workers answered; `silent`: how many did not in time. */
+interface Answers {
+  readonly replies: readonly Reply[]
+  readonly silent: number
+}
+
 /** Asks all workers of queues; every question has a channel of its own. */
 export class Control {
   readonly #link: Link
   readonly #calls: Calls
   readonly #marks: Record<string, unknown>
+  /** By queue: the question that is being asked, and the one that comes after it. */
+  readonly #asking = new Map<string, Promise<unknown>>()
+  readonly #next = new Map<string, Promise<Answers>>()
 
   /** `marks`: arguments of the queue whose existence is the pause. */
   constructor(link: Link, calls: Calls, marks: Record<string, unknown>) {
@@ -82,8 +91,33 @@ export class Control {
     await this.#order(names, 'resume')
   }
 
-  /** `silent`: workers that did not answer in time. */
-  async ask(names: Names, question: Question, deadline: number = ANSWER_DEADLINE): Promise<{ replies: Reply[]; silent: number }> {
+  /** How the workers are. All who ask while others wait for an answer share the next one: it is no older than their question. */
+  state(names: Names): Promise<Answers> {
+    const { control } = names
+    const next = this.#next.get(control)
+    if (next) return next
+    const before = this.#asking.get(control)
+    if (!before) return this.#current(names)
+    const waiting = before.then(() => {
+      this.#next.delete(control)
+      return this.#current(names)
+    })
+    this.#next.set(control, waiting)
+    return waiting
+  }
+
+  #current(names: Names): Promise<Answers> {
+    const { control } = names
+    const asking = this.#ask(names, 'state', ANSWER_DEADLINE)
+    const ended = asking.then(
+      () => this.#asking.delete(control),
+      () => this.#asking.delete(control),
+    )
+    this.#asking.set(control, ended)
+    return asking
+  }
+
+  async #ask(names: Names, question: Question, deadline: number): Promise<Answers> {
     const members = await this.#calls.find('counting workers', (channel) => tally(channel, names.members))
     const wanted = members?.consumerCount ?? 0
     if (wanted === 0) return { replies: [], silent: 0 }
@@ -103,7 +137,7 @@ export class Control {
   }
 
   async #order(names: Names, question: Question): Promise<void> {
-    const { silent } = await this.ask(names, question, OBEY_DEADLINE)
+    const { silent } = await this.#ask(names, question, OBEY_DEADLINE)
     if (silent > 0) throw new JobportError('UNAVAILABLE', `${silent} workers did not answer within ${OBEY_DEADLINE} ms`)
   }
 }
