@@ -35,7 +35,7 @@ const TEN_YEARS = 10 * 365 * 86_400_000
 
 function featuresOf({ ledger }: Settings): Features {
   return Object.freeze({
-    delay: Object.freeze({ granularity: 100, max: LONGEST_DELAY, resolution: 500 }),
+    delay: Object.freeze({ granularity: 100, max: LONGEST_DELAY, resolution: 1_000 }),
     dedup: Object.freeze({ maxTtl: TEN_YEARS }),
     priority: true,
     ordered: true,
