@@ -36,7 +36,7 @@ export class Client {
     this.#listener = undefined
     // the first says why not, if not
     await this.tending.open()
-    const server = checkServer(this.tending.server)
+    const server = checkServer(this.tending.server, this.tending.frameMax)
     await Promise.all([this.publishing.open(), this.consuming.open()])
     this.#listener = listener
     const channel = await this.tending.channel()

@@ -58,6 +58,12 @@ export class Link {
     return this.#live.connection.serverProperties
   }
 
+  /** Bytes that the server takes in one frame, such as that of a message's properties. Once connected. */
+  get frameMax(): number {
+    if (!this.#live) throw this.#away()
+    return (this.#live.connection as unknown as { readonly frameMax: number }).frameMax
+  }
+
   /** Tries each host once. Rejects with a typed error, and can then be called again. */
   async open(): Promise<void> {
     if (this.#model) {

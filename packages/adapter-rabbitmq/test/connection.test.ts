@@ -6,6 +6,7 @@ import type { JobportError } from '@jobport/core'
 import { checkServer } from '../src/server.ts'
 import { ManagedBroker } from './management.ts'
 import { eventually, Trial } from './trial.ts'
+import { WireCutter } from './wire-cutter.ts'
 
 const CANARY = 'canary-5f2e'
 /** Without a name the certificate would be the credential, which takes a plugin. */
@@ -137,10 +138,37 @@ describe('RabbitMQ connections', function () {
 
   it('refuse a server that is too old, with the reason', () => {
     const server = { product: 'RabbitMQ', version: '4.2.9' } as Parameters<typeof checkServer>[0]
-    expect(() => checkServer(server))
+    expect(() => checkServer(server, 131_072))
       .to.throw(/4\.2\.9.*4\.3/)
       .with.property('code', 'SERVER_UNSUITABLE')
-    expect(checkServer({ ...server, version: '4.3.0' })).to.equal('rabbitmq 4.3.0')
+    expect(checkServer({ ...server, version: '4.3.0' }, 131_072)).to.equal('rabbitmq 4.3.0')
+  })
+
+  it('refuse a server whose frames are too small for the headers of a job', async () => {
+    await using small = await openBroker('rabbitmq', { own: true, settings: { frame_max: '8192' } })
+    const error = await trial
+      .broker({ url: small.url })
+      .connect()
+      .catch((thrown: JobportError) => thrown)
+    expect(error).to.include({ code: 'SERVER_UNSUITABLE' }).and.property('message').match(/frame_max of 8192/)
+  })
+
+  it('go to the next of several hosts when one cannot be had, at first and later', async () => {
+    const dead = await freePort()
+    const [one, two] = [await WireCutter.open(server.url), await WireCutter.open(server.url)]
+    const ports = [one, two].map(({ url }) => new URL(url).port)
+    const broker = trial.broker({ url: `amqp://127.0.0.1:${dead},127.0.0.1:${ports[0]},127.0.0.1:${ports[1]}/` })
+    const queue = broker.queue(trial.name)
+    const ran: unknown[] = []
+    await trial.worker(broker, ({ data }) => void ran.push(data))
+    await queue.add('a', 1)
+    await eventually('the first run', () => ran.includes(1))
+    expect(one.connections + two.connections).to.equal(3)
+    await one.close()
+    await queue.add('a', 2)
+    await eventually('the second run', () => ran.includes(2))
+    expect(two.connections).to.equal(3)
+    await two.close()
   })
 
   describe('over TLS', () => {

@@ -62,6 +62,20 @@ describe('RabbitMQ, delayed jobs', function () {
       expect(await drained()).to.deep.equal(numbers)
     })
 
+    it(`run at once when they are redriven, without their delay and their window: a job ${kind}`, async () => {
+      await hands.consume(1)
+      const { id } = job(0)
+      await hands.add({ ...job(0), delay: 1_500, priority: 3, ...(id !== undefined && { dedup: { ttl: 60_000 } }) })
+      const first = await hands.next('the job')
+      await first.settle({ type: 'dead', reason: 'attempts', error: { name: 'Error', message: 'no' } })
+      const start = Date.now()
+      expect(await hands.admin.redrive(first.message.uid, { uid: crypto.randomUUID(), attempts: 7 })).to.equal('redriven')
+      const { message, ...again } = await hands.next('the job again')
+      expect(Date.now() - start, 'ms').to.be.below(1_000)
+      expect(message).to.include({ attempts: 7, priority: 3 }).and.not.to.include.keys('delay', 'dedup')
+      expect(again).to.deep.include({ attempt: 1, crashes: 0 })
+    })
+
     it(`wait as long as they can, 1 ms, or not at all: a job ${kind}`, async () => {
       await hands.consume(3)
       const { max } = feature()

@@ -152,6 +152,8 @@ export class Ledger implements LedgerApi {
   #giveUp(item: Item): void {
     const what = `ledger ${this.#stream}: ${item.entry.type}`
     if (this.#outbox.retract(item)) item.fail(new JobportError('UNAVAILABLE', `${what} was not appended in time`))
+    // a question changes nothing
+    else if (item.entry.type === 'probe') item.fail(new JobportError('UNAVAILABLE', `${what} was not answered in time`))
     else item.fail(new JobportError('UNCONFIRMED', `${what} was not read back in time`))
   }
 
