@@ -155,20 +155,30 @@ describe('RabbitMQ connections', function () {
 
   it('go to the next of several hosts when one cannot be had, at first and later', async () => {
     const dead = await freePort()
-    const [one, two] = [await WireCutter.open(server.url), await WireCutter.open(server.url)]
-    const ports = [one, two].map(({ url }) => new URL(url).port)
-    const broker = trial.broker({ url: `amqp://127.0.0.1:${dead},127.0.0.1:${ports[0]},127.0.0.1:${ports[1]}/` })
-    const queue = broker.queue(trial.name)
-    const ran: unknown[] = []
-    await trial.worker(broker, ({ data }) => void ran.push(data))
-    await queue.add('a', 1)
-    await eventually('the first run', () => ran.includes(1))
-    expect(one.connections + two.connections).to.equal(3)
-    await one.close()
-    await queue.add('a', 2)
-    await eventually('the second run', () => ran.includes(2))
-    expect(two.connections).to.equal(3)
-    await two.close()
+    const wires = [await WireCutter.open(server.url), await WireCutter.open(server.url)] as const
+    const [one, two] = wires
+    try {
+      const ports = wires.map(({ url }) => new URL(url).port)
+      const broker = trial.broker({ url: `amqp://127.0.0.1:${dead},127.0.0.1:${ports[0]},127.0.0.1:${ports[1]}/` })
+      const queue = broker.queue(trial.name)
+      const ran: unknown[] = []
+      await trial.worker(broker, ({ data }) => void ran.push(data))
+      await queue.add('a', 1)
+      await eventually('the first run', () => ran.includes(1))
+      expect(one.connections + two.connections).to.equal(3)
+      await one.close()
+      const added = (): Promise<boolean> =>
+        queue.add('a', 2, { id: 'x', deadline: 2_000 }).then(
+          () => true,
+          () => false,
+        )
+      await eventually('an add', added, undefined, 20_000)
+      await eventually('the second run', () => ran.includes(2))
+      expect(two.connections).to.equal(3)
+    } finally {
+      await trial.close()
+      await Promise.all(wires.map((wire) => wire.close()))
+    }
   })
 
   describe('over TLS', () => {

@@ -51,8 +51,10 @@ export class WireCutter {
   }
 
   async close(): Promise<void> {
+    if (!this.#server.listening) return
+    const closed = once(this.#server, 'close')
     this.#server.close()
     this.cut()
-    await once(this.#server, 'close')
+    await closed
   }
 }
