@@ -21,7 +21,11 @@ export class Asides {
   }
 
   /** Until then; `giveBack` puts it into its queue again. Never rejects. */
-  async keep(message: ConsumeMessage, until: Promise<unknown>, giveBack: (message: ConsumeMessage) => Promise<void>): Promise<void> {
+  async keep(
+    message: ConsumeMessage,
+    until: Promise<unknown>,
+    giveBack: (message: ConsumeMessage) => Promise<void>,
+  ): Promise<void> {
     this.#returns.set(message, giveBack)
     this.#onChange()
     await until.catch(() => {})

@@ -77,7 +77,8 @@ export class Emptying {
 
   #fate(queue: string, { fields, properties }: ConsumeMessage, ledger: LedgerApi | undefined): Fate {
     const { delays } = this.#topology.names(queue)
-    const isOthers = this.#settings.delays === 'shared' && fields.exchange !== '' && !fields.routingKey.endsWith(`.${delays.address}`)
+    const isOthers =
+      this.#settings.delays === 'shared' && fields.exchange !== '' && !fields.routingKey.endsWith(`.${delays.address}`)
     if (isOthers) return 'kept'
     const fate = typeof properties.messageId === 'string' ? ledger?.state.fate(properties.messageId) : undefined
     if (fate) return fate.kind === 'tomb' ? 'tomb' : 'kept'

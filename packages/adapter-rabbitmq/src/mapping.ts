@@ -115,7 +115,7 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
       messageId: message.uid,
       appId: appIdOf(isOurs(appId) ? versionIn(appId) : message.version, { copy, ...travel }),
       ...(contentType !== undefined && { contentType }),
-      headers: copiedHeaders((properties.headers ?? {}) as Table, isOurs(appId) ? undefined : policyOf(message), travel, dead),
+      headers: copiedHeaders(properties.headers ?? {}, isOurs(appId) ? undefined : policyOf(message), travel, dead),
       mandatory: true,
       persistent: true,
     },
@@ -128,14 +128,16 @@ function copiedHeaders(headers: Table, policy: string | undefined, { from }: Tra
   const ours = {
     ...(written !== undefined && { jobport: written }),
     ...(from && { 'jobport-from': JSON.stringify(from) }),
-    ...(dead && { 'jobport-reason': dead.reason, 'jobport-dead-at': dead.at, 'jobport-letter': dead.letter, 'jobport-error': '' }),
+    ...(dead && {
+      'jobport-reason': dead.reason,
+      'jobport-dead-at': dead.at,
+      'jobport-letter': dead.letter,
+      'jobport-error': '',
+    }),
   }
   const native = Object.entries(others).filter(([name]) => !isBrokers(name) && !MARK.test(name))
   const room = LARGEST_TABLE - sizeOf(ours)
-  const jobs = fitting(
-    native.filter(isUsers),
-    dead ? room - LARGEST_ERROR : room,
-  )
+  const jobs = fitting(native.filter(isUsers), dead ? room - LARGEST_ERROR : room)
   const error = dead && errorText(dead.error, jobs.left + LARGEST_ERROR)
   const left = error === undefined ? jobs.left : jobs.left + LARGEST_ERROR - Buffer.byteLength(error)
   const rest = fitting(

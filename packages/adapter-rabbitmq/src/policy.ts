@@ -24,22 +24,19 @@ export function shortened(name: string): string {
 }
 
 /** What neither the body nor the properties of a message say, as JSON; fields that we do not know too. */
-export function policyOf({
-  id: _,
-  uid: __,
-  name,
-  data: ___,
-  headers: ____,
-  priority: _____,
-  ...others
-}: Message): string {
+export function policyOf({ id: _, uid: __, name, data: ___, headers: ____, priority: _____, ...others }: Message): string {
   return JSON.stringify(name === shortened(name) ? others : { name, ...others })
 }
 
 /** Whether all of it is as usual: then the properties and the uid tell it as well, and no policy need be written. */
 export function isUsual(message: Message): boolean {
   const { uid, name, addedAt, attempts } = message
-  return name === shortened(name) && attempts === 1 && addedAt === timeIn(uid) && Object.keys(message).every((field) => USUAL.has(field))
+  return (
+    name === shortened(name) &&
+    attempts === 1 &&
+    addedAt === timeIn(uid) &&
+    Object.keys(message).every((field) => USUAL.has(field))
+  )
 }
 
 /** `undefined`: the message is of another client. Throws if it is no JSON. */

@@ -78,15 +78,21 @@ export class ServerPolicies {
     const name = `^(${literal(work)}(:|$)|${literal(chain)})`
     const query = new URLSearchParams({ page: '1', page_size: String(PAGE), name, use_regex: 'true', disable_stats: 'true' })
     const { items } = await this.#get<{ items: Shown[] }>(`?${query.toString()}&enable_queue_totals=true`)
-    return Promise.all(
-      items.map((queue) => (queue.policy && !queue.effective_policy_definition ? this.#get<Shown>(`/${encodeURIComponent(queue.name)}`) : queue)),
-    )
+    return Promise.all(items.map((queue) => this.#whole(queue)))
+  }
+
+  /** The short form of a stream names its policy only. */
+  async #whole(queue: Shown): Promise<Shown> {
+    if (!queue.policy || queue.effective_policy_definition) return queue
+    return this.#get<Shown>(`/${encodeURIComponent(queue.name)}`)
   }
 
   async #get<T>(path: string): Promise<T> {
     const { management = '', vhost, username, password } = this.#settings
     const url = new URL(management)
-    const user = url.username ? `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` : `${username}:${password}`
+    const user = url.username
+      ? `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+      : `${username}:${password}`
     const place = `${url.origin}${url.pathname.replace(/\/$/, '')}/api/queues/${encodeURIComponent(vhost)}${path}`
     const authorization = `Basic ${Buffer.from(user).toString('base64')}`
     const response = await fetch(place, { headers: { authorization }, signal: AbortSignal.timeout(DEADLINE), redirect: 'error' })

@@ -60,7 +60,9 @@ const CHECKS: Record<keyof RabbitMQOptions, Check> = {
   delays: either('queue', 'shared'),
   maxPayload: whole(1, 512 * 1_048_576),
   management: (value) =>
-    typeof value === 'string' && ['http:', 'https:'].includes(urlOf(value)?.protocol ?? '') ? undefined : 'must begin with http:// or https://',
+    typeof value === 'string' && ['http:', 'https:'].includes(urlOf(value)?.protocol ?? '')
+      ? undefined
+      : 'must begin with http:// or https://',
 }
 
 const IN_QUERY = ['heartbeat', 'prefix', 'queueType', 'replicas', 'ledger', 'ledgerSize', 'delays', 'maxPayload', 'management']

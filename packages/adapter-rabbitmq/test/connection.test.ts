@@ -150,7 +150,10 @@ describe('RabbitMQ connections', function () {
       .broker({ url: small.url })
       .connect()
       .catch((thrown: JobportError) => thrown)
-    expect(error).to.include({ code: 'SERVER_UNSUITABLE' }).and.property('message').match(/frame_max of 8192/)
+    expect(error)
+      .to.include({ code: 'SERVER_UNSUITABLE' })
+      .and.property('message')
+      .match(/frame_max of 8192/)
   })
 
   it('go to the next of several hosts when one cannot be had, at first and later', async () => {

@@ -62,7 +62,9 @@ describe('RabbitMQ, a lease', function () {
       wire.cut()
       await Promise.all(lost)
       await eventually('all deliveries again', () => second.deliveries.length === ENDS.length)
-      expect(await Promise.all(late.map((delivery, n) => refused(delivery.settle(ENDS[n]!))))).to.deep.equal(ENDS.map(() => 'LEASE_LOST'))
+      expect(await Promise.all(late.map((delivery, n) => refused(delivery.settle(ENDS[n]!))))).to.deep.equal(
+        ENDS.map(() => 'LEASE_LOST'),
+      )
       for (const delivery of second.deliveries.splice(0)) {
         expect(delivery).to.include({ crashes: 1, stalled: true, attempt: 1 })
         expect(await refused(delivery.settle(COMPLETE))).to.equal(undefined)

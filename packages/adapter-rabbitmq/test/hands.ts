@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { createDriver, type RabbitMQDriver } from '@jobport/adapter-rabbitmq'
+import { createDriver, type RabbitMQDriver, type RabbitMQOptions } from '@jobport/adapter-rabbitmq'
 import { eventually } from './trial.ts'
 import type { Consumer, Delivery, Message, QueueAdmin } from '@jobport/core/driver'
-import type { RabbitMQOptions } from '@jobport/adapter-rabbitmq'
 
 /** One queue on a driver, without core: what is delivered waits until the test settles it. */
 export class Hands {

@@ -81,7 +81,7 @@ describe('RabbitMQ headers', function () {
     const reading = fromWire(received(first))
     expect(reading.message).to.deep.equal(message)
     const copy = copyOf(received(first), reading, { attempt: 3, crashes: 2, from }, note(FULL_ERROR))
-    expect(sizeOf(copy.properties.headers as object)).to.be.below(LARGEST_TABLE)
+    expect(sizeOf(copy.properties.headers ?? {})).to.be.below(LARGEST_TABLE)
     const { message: copied, dead } = fromWire(received(copy))
     expect(copied).to.deep.equal(message)
     expect(dead!.error).to.deep.equal(FULL_ERROR)
@@ -92,7 +92,7 @@ describe('RabbitMQ headers', function () {
     const reading = fromWire(received(first))
     const huge = { name: 'Error', message: '漢'.repeat(20_000), stack: '\0'.repeat(20_000) }
     const { properties } = copyOf(received(first), reading, { attempt: 1, crashes: 0 }, note(huge))
-    expect(sizeOf(properties.headers as object)).to.be.within(40_000, LARGEST_TABLE)
+    expect(sizeOf(properties.headers ?? {})).to.be.within(40_000, LARGEST_TABLE)
     const { error } = fromWire(received({ content: first.content, properties })).dead!
     expect(huge.message.startsWith(error.message)).to.equal(true)
     expect(error.message).not.to.equal('')
@@ -109,7 +109,10 @@ describe('RabbitMQ headers', function () {
       nested: { list: [1, true, null, Buffer.from('b')], price: { '!': 'decimal', value: { places: 2, digits: 5 } } },
       Large: 'L'.repeat(64_000),
     }
-    const raw = received({ content: Buffer.from('1'), properties: { type: 'a', messageId: 'm', timestamp: 2 ** 63, headers: foreign } })
+    const raw = received({
+      content: Buffer.from('1'),
+      properties: { type: 'a', messageId: 'm', timestamp: 2 ** 63, headers: foreign },
+    })
     const reading = fromWire(raw)
     expect(reading.message).to.deep.include({ name: 'a', headers: { ok: 'kept' } })
     const { headers, ...properties } = copyOf(raw, reading, { attempt: 1, crashes: 0 }, note(FULL_ERROR)).properties
@@ -176,7 +179,7 @@ describe('RabbitMQ headers', function () {
       for (const end = Date.now() + 10_000; Date.now() < end && (await queue.counts()).dead === 0; );
       const letter = await queue.deadLetters.get('large')
       expect(letter).to.include({ reason: 'invalid' })
-      expect(letter!.error.message).to.match(/its headers take 6\d+ bytes, more than 40000/)
+      expect(letter!.error!.message).to.match(/its headers take 6\d+ bytes, more than 40000/)
       expect(ran).to.deep.equal([1])
     } finally {
       await trial.close()

@@ -65,7 +65,11 @@ describe('RabbitMQ policies', function () {
       await server.policy(kind, 'theirs', { pattern: '.*', definition })
       const refused = queue.add('a', 1, { deadline: 5_000 }).catch((error: unknown) => error)
       if (key === '') expect(await refused).to.include({ added: true })
-      else expect(await refused, key).to.include({ code: 'SERVER_UNSUITABLE' }).and.property('message').match(new RegExp(`theirs sets ${key} to .*jobs would be lost`))
+      else
+        expect(await refused, key)
+          .to.include({ code: 'SERVER_UNSUITABLE' })
+          .and.property('message')
+          .match(new RegExp(`theirs sets ${key} to .*jobs would be lost`))
       await server.unset(kind, 'theirs')
     }
     expect(await queue.add('a', 1)).to.include({ added: true })
@@ -77,7 +81,10 @@ describe('RabbitMQ policies', function () {
     await broker.queue(trial.name).add('a', 1)
     await server.policy('policies', 'theirs', { pattern: '.*', definition: { 'message-ttl': 3_600_000 } })
     const error = await eventually('the event', () => trial.errors[0], undefined, 40_000)
-    expect(error).to.include({ code: 'SERVER_UNSUITABLE' }).and.property('message').match(/theirs sets message-ttl/)
+    expect(error)
+      .to.include({ code: 'SERVER_UNSUITABLE' })
+      .and.property('message')
+      .match(/theirs sets message-ttl/)
   })
 
   it('that nobody may see are no fault, but that is told', async () => {
@@ -86,7 +93,10 @@ describe('RabbitMQ policies', function () {
     const broker = trial.broker({ management })
     expect(await broker.queue(trial.name).add('a', 1)).to.include({ added: true })
     expect(trial.errors.map(({ message }) => message)).to.have.length(1)
-    expect(trial.errors[0]).to.include({ code: 'ACCESS_DENIED' }).and.property('message').match(/needs the tag 'management'/)
+    expect(trial.errors[0])
+      .to.include({ code: 'ACCESS_DENIED' })
+      .and.property('message')
+      .match(/needs the tag 'management'/)
     await server.tag('untagged', 'canary-5f2e', 'management')
     const other = trial.broker({ management })
     expect(await other.queue(`${trial.name}-2`).add('a', 1)).to.include({ added: true })
@@ -130,7 +140,10 @@ describe('RabbitMQ policies', function () {
     await trial.worker(broker, () => undefined)
     await queue.addMany(Array.from({ length: 3 }, (_, n) => ({ name: 'a', data: n, options: { delay: 60_000 } })))
     const error = await eventually('the event', () => trial.errors[0])
-    expect(error).to.include({ code: 'SERVER_UNSUITABLE' }).and.property('message').match(/start early/)
+    expect(error)
+      .to.include({ code: 'SERVER_UNSUITABLE' })
+      .and.property('message')
+      .match(/start early/)
   })
 
   for (const [kind, job] of KINDS) {
@@ -153,19 +166,24 @@ describe('RabbitMQ policies', function () {
           expect(doomed.lease.isLost).to.equal(false)
         }
         doomed.abandon()
-        const others: unknown[] = []
+        const others: number[] = []
         while (others.length < 2) {
           const delivery = await hands.next('another job', 5_000)
           if (delivery.message.data === 1) delivery.abandon()
-          else await delivery.settle({ type: 'complete', result: null }).then(() => others.push(delivery.message.data))
+          else await delivery.settle({ type: 'complete', result: null }).then(() => others.push(Number(delivery.message.data)))
         }
-        expect(others.toSorted()).to.deep.equal([2, 3])
+        expect(others.toSorted((a, b) => a - b)).to.deep.equal([2, 3])
         await server.unset('policies', 'theirs')
-        await eventually('the dead letter', async () => {
-          const delivery = hands.deliveries.shift()
-          if (delivery) await delivery.settle({ type: 'dead', reason: 'crashes', error: ERROR })
-          return (await hands.admin.counts()).dead === 4
-        }, () => hands.errors.map(({ message }) => message), 20_000)
+        await eventually(
+          'the dead letter',
+          async () => {
+            const delivery = hands.deliveries.shift()
+            if (delivery) await delivery.settle({ type: 'dead', reason: 'crashes', error: ERROR })
+            return (await hands.admin.counts()).dead === 4
+          },
+          () => hands.errors.map(({ message }) => message),
+          20_000,
+        )
         const { jobs } = await hands.admin.list('dead', { limit: 10 })
         expect(jobs.map(({ message }) => message.data)).to.have.members([1, 10, 11, 12])
       } finally {

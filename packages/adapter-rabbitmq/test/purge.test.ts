@@ -36,7 +36,9 @@ describe('RabbitMQ, purging', function () {
       expect(await queue.purge(), 'without a given id').to.equal(90)
       expect(await queue.counts()).to.deep.equal({ ...NONE, active: 1 })
       await queue.addMany(Array.from({ length: 5 }, (_, n) => ({ name: 'a', data: n, options: { id: `now-${n}` } })))
-      await queue.addMany(Array.from({ length: 5 }, (_, n) => ({ name: 'a', data: n, options: { id: `later-${n}`, delay: 1_000 } })))
+      await queue.addMany(
+        Array.from({ length: 5 }, (_, n) => ({ name: 'a', data: n, options: { id: `later-${n}`, delay: 1_000 } })),
+      )
       await queue.addMany(Array.from({ length: 5 }, (_, n) => ({ name: 'a', data: n, options: { delay: 1_000 } })))
       expect(await queue.purge(), 'mixed').to.equal(15)
       expect(await queue.counts()).to.deep.equal({ ...NONE, active: 1 })
@@ -70,15 +72,19 @@ describe('RabbitMQ, purging', function () {
       }
     }
     const adding = add()
-    let isDone = false
-    void adding.then(() => (isDone = true))
-    while (!isDone) purged += await other.queue(trial.name).purge()
+    const done = new AbortController()
+    void adding.finally(() => done.abort())
+    while (!done.signal.aborted) purged += await other.queue(trial.name).purge()
     await adding
     await eventually('an empty queue', async () => {
       const { waiting, delayed, active } = await queue.counts()
       return waiting + delayed + active === 0
     })
-    await eventually('the last run', () => ran + purged >= added, () => ({ ran, purged, added }))
+    await eventually(
+      'the last run',
+      () => ran + purged >= added,
+      () => ({ ran, purged, added }),
+    )
     expect(purged).to.be.above(0)
     expect(ran + purged).to.equal(added)
     expect(trial.errors).to.deep.equal([])
@@ -87,7 +93,11 @@ describe('RabbitMQ, purging', function () {
   it('leaves jobs of other queues in a chain of delays that is shared', async () => {
     const broker = trial.broker({ delays: 'shared', prefix: 'purges' })
     const [mine, others] = [broker.queue(trial.name), broker.queue(`${trial.name}-2`)]
-    await Promise.all([mine, others].map((queue) => queue.addMany(Array.from({ length: 30 }, (_, n) => ({ name: 'a', data: n, options: { delay: 800 + n } })))))
+    await Promise.all(
+      [mine, others].map((queue) =>
+        queue.addMany(Array.from({ length: 30 }, (_, n) => ({ name: 'a', data: n, options: { delay: 800 + n } }))),
+      ),
+    )
     expect(await mine.purge()).to.equal(30)
     const ran: unknown[] = []
     broker.worker(`${trial.name}-2`, ({ data }) => void ran.push(data))
