@@ -41,13 +41,13 @@ export class Emptying {
 
   /** Answers how many jobs that only the queues knew were removed. A job that a worker has in hand stays. */
   async run(queue: string, ledger: LedgerApi | undefined): Promise<number> {
-    const isShared = this.#settings.delays === 'shared'
     let sum = 0
     for (let look = 1; ; look++) {
       // highest first: what moves on meanwhile is met again
       const steps = (await this.#topology.steps(queue)).toReversed()
       let found = 0
-      for (const name of steps) found += ledger || isShared ? await this.#drain(queue, name, ledger) : await this.#purge(name)
+      // a purge would also count those that are just moving on
+      for (const name of steps) found += await this.#drain(queue, name, ledger)
       sum += found
       const { work } = this.#topology.names(queue)
       sum += ledger ? await this.#drain(queue, work, ledger) : await this.#purge(work)

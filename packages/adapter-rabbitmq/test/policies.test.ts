@@ -9,6 +9,7 @@ import type { Message } from '@jobport/core/driver'
 const NAMES = { work: 'jobport.q', failed: 'jobport.q:failed' }
 /** As docs/guarantees.md has it. */
 const SHIELD = { pattern: '^jobport[.:]', definition: { 'queue-leader-locator': 'balanced' }, priority: 1_000 }
+const OPERATORS_SHIELD = { pattern: '^jobport[.:]', definition: { overflow: 'reject-publish' }, priority: 1_000 }
 const ERROR = { name: 'Error', message: 'on purpose' }
 const KINDS: readonly (readonly [string, (n: number) => Partial<Message>])[] = [
   ['that only its queue knows', (n) => ({ data: n })],
@@ -24,8 +25,10 @@ describe('RabbitMQ policies', function () {
   after(() => server.close())
   beforeEach(() => (trial = new Trial(server.url)))
   afterEach(async () => {
-    for (const name of ['shield', 'theirs']) await server.unset('policies', name).catch(() => {})
-    await server.unset('operator-policies', 'theirs').catch(() => {})
+    for (const name of ['shield', 'theirs']) {
+      await server.unset('policies', name).catch(() => {})
+      await server.unset('operator-policies', name).catch(() => {})
+    }
     await trial.close()
   })
 
@@ -104,12 +107,14 @@ describe('RabbitMQ policies', function () {
     expect(trial.errors).to.have.length(1)
   })
 
-  it('of lower priority than the documented one do no harm', async () => {
+  it('of lower priority than the documented ones do no harm', async () => {
     await server.policy('policies', 'theirs', {
       pattern: '.*',
       definition: { 'message-ttl': 300, 'max-length': 1, overflow: 'drop-head' },
     })
     await server.policy('policies', 'shield', SHIELD)
+    await server.policy('operator-policies', 'theirs', { pattern: '.*', definition: { 'message-ttl': 300, 'max-length': 1 } })
+    await server.policy('operator-policies', 'shield', OPERATORS_SHIELD)
     const broker = trial.broker({ management: server.management })
     const queue = broker.queue(trial.name)
     await queue.add('a', 'warm', { delay: 1 })

@@ -7,7 +7,7 @@ const IDS = ['dead-1', 'dead-2', 'dead-3']
 const STALL = 3_000
 
 describe('RabbitMQ, a queue whose leader does not answer', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
   let server: RunningBroker
   let trial: Trial
 
