@@ -30,7 +30,7 @@ describe('RabbitMQ, purging', function () {
       await queue.add('a', 'running')
       await eventually('the run', () => ran.length === 1)
       await queue.addMany(Array.from({ length: 60 }, (_, n) => ({ name: 'a', data: n })))
-      await queue.addMany(Array.from({ length: 20 }, (_, n) => ({ name: 'a', data: n, options: { delay: 1_500 + n * 7 } })))
+      await queue.addMany(Array.from({ length: 20 }, (_, n) => ({ name: 'a', data: n, options: { delay: 30_000 + n * 7 } })))
       await queue.addMany(Array.from({ length: 10 }, (_, n) => ({ name: 'a', data: n, options: { delay: 5 + n } })))
       await eventually('ten overdue jobs', async () => (await queue.counts()).waiting === 70)
       expect(await queue.purge(), 'without a given id').to.equal(90)
