@@ -6,9 +6,9 @@ import type { Calls } from './calls.ts'
 import type { Names } from './names.ts'
 
 /** ms. Whoever was told that nobody removes the queue has declared what it wanted within this time. */
-const ANSWERED = 300
+const ANSWERED = 400
 /** Such an answer holds for so long, ms. */
-const FRESH = 100
+const FRESH = 150
 const POLL = 50
 /** How long a declaration waits for the end of a removal, ms; and a removal for that of another. */
 const DEADLINE = 7_000
@@ -23,20 +23,30 @@ const RECONNECTION = 500
  */
 export class Dismantling {
   readonly #calls: Calls
+  /** By work queue: when somebody asked who was told so. */
   readonly #free = new Map<string, number>()
+  readonly #looking = new Map<string, Promise<void>>()
 
   constructor(calls: Calls) {
     this.#calls = calls
   }
 
   /** Resolves once nobody removes the queue. Rejects with `UNAVAILABLE` if that takes too long. */
-  async over({ work, dropping }: Names): Promise<void> {
-    const since = performance.now()
-    if (since - (this.#free.get(work) ?? -Infinity) < FRESH) return
-    for (const end = Date.now() + DEADLINE; await this.#isMarked(dropping); await pause(POLL)) {
+  over({ work, dropping }: Names): Promise<void> {
+    if (performance.now() - (this.#free.get(work) ?? -Infinity) < FRESH) return Promise.resolve()
+    const looking = this.#looking.get(work)
+    if (looking) return looking
+    const look = this.#wait(work, dropping).finally(() => this.#looking.delete(work))
+    this.#looking.set(work, look)
+    return look
+  }
+
+  async #wait(work: string, dropping: string): Promise<void> {
+    for (const end = Date.now() + DEADLINE; ; await pause(POLL)) {
+      const asked = performance.now()
+      if (!(await this.#isMarked(dropping))) return void this.#free.set(work, asked)
       if (Date.now() > end) throw new JobportError('UNAVAILABLE', `${work} is being removed`)
     }
-    this.#free.set(work, performance.now())
   }
 
   /** `steps`: which delay queues there are; `undefined`: the delays are not its own. */
