@@ -118,7 +118,7 @@ describe('RabbitMQ policies', function () {
     const broker = trial.broker({ management: server.management })
     const queue = broker.queue(trial.name)
     await queue.add('a', 'warm', { delay: 1 })
-    const due = Date.now() + 2_500
+    const due = Date.now() + 9_000
     await queue.addMany(Array.from({ length: 5 }, (_, n) => ({ name: 'a', data: n, options: { at: new Date(due) } })))
     await queue.addMany(Array.from({ length: 5 }, (_, n) => ({ name: 'a', data: n, options: { id: `now-${n}` } })))
     await new Promise((resolve) => setTimeout(resolve, 1_000))
@@ -128,7 +128,7 @@ describe('RabbitMQ policies', function () {
       if (!id.startsWith('now')) early.push(Date.now())
       throw new Error('on purpose')
     })
-    await eventually('eleven dead letters', async () => (await queue.counts()).dead === 11)
+    await eventually('eleven dead letters', async () => (await queue.counts()).dead === 11, undefined, 30_000)
     await new Promise((resolve) => setTimeout(resolve, 600))
     expect((await queue.counts()).dead).to.equal(11)
     expect(early.slice(1).filter((at) => at < due)).to.deep.equal([])
