@@ -9,12 +9,9 @@ import type { Lease } from './lease.ts'
  * attempt: core. Where a waiting, delayed, active or dead job rests and how it gets there: the driver, with its
  * broker's own primitives. The decision crosses this line as a value, the {@link Outcome}.
  *
- * Core calls no method but `connect` and `close` before `connect` has resolved once, and none but `close` after `close`; a driver
- * may reject with `CLOSED` what is called all the same.
- *
- * Core stops waiting for `connect` and for the methods of {@link QueueAdmin} when their deadline comes, and tells the user `TIMEOUT`.
- * They get no signal: such a call may still act later, as it may when its answer is lost. A broker that is frozen need not be
- * noticed by these; `publish` and `close` end in time whatever the broker does.
+ * Core calls no method but `connect` and `close` before `connect` has resolved once, and none but `close` after `close`.
+ * It stops waiting for `connect` and {@link QueueAdmin} at their deadlines, with `TIMEOUT`. They get no signal, and may still act
+ * later; with a frozen broker only `publish` and `close` must end by themselves.
  */
 export interface Driver {
   /** Version of this interface. Core refuses a driver whose version it does not know. */
@@ -26,28 +23,25 @@ export interface Driver {
   /**
    * Connects, or, when connected, costs one round trip: core's health check and watchdog call it again and again.
    * Rejects with `UNAVAILABLE`, `ACCESS_DENIED` or `SERVER_UNSUITABLE` and can then be called again.
-   * Once connected, the driver reconnects by itself and tells the listener, and keeps the process alive until `close`, as a
-   * socket does: a worker that has nothing to do must not end. A database in a file wants a timer for that.
+   * Once connected, the driver reconnects by itself and tells the listener, and keeps the process alive until `close`.
    */
   connect(listener: DriverListener): Promise<ServerInfo>
   /**
    * Stores messages; one result per message, in order, each after the broker's strongest confirmation.
-   * Never buffers while disconnected: it resolves at once, with `rejected` and `UNAVAILABLE`, and core asks again. May repeat a write of its own that it can recognise by `uid`. Once `signal`
-   * fires it resolves at once, with `unknown` for whatever may have been stored. Not atomic.
+   * Never buffers while disconnected: `rejected` with `UNAVAILABLE`, and core asks again. May repeat a write of its own that it
+   * can recognise by `uid`. Once `signal` fires it resolves at once, with `unknown` for whatever may have been stored. Not atomic.
    */
   publish(queue: string, messages: readonly Message[], options: { signal: AbortSignal }): Promise<PublishResult[]>
   /**
    * Delivers jobs of `queue`, never more than `prefetch` at once that nobody settles yet, renewing their leases until settled.
-   * While the broker is away it rejects with `UNAVAILABLE` within 5 s, and core calls again; or it resolves, and begins once the
-   * broker is back.
+   * Without a broker it rejects with `UNAVAILABLE` within 5 s, and core calls again; or resolves, and begins once there is one.
    */
   consume(queue: string, deliver: (delivery: Delivery) => void, options: ConsumeOptions): Promise<Consumer>
   /** Looking into a queue and tending it. Cheap: no I/O, no state of its own. */
   admin(queue: string): QueueAdmin
   /**
-   * Hands unsettled deliveries back at no cost in crashes, and disconnects. Their leases are lost here: to settle one later rejects
-   * with `LEASE_LOST`, as before. A settlement that is
-   * under way may finish; one that has not by then rejects, and its job's lease runs out. Idempotent; always ends, within 5 s.
+   * Hands unsettled deliveries back at no cost in crashes and disconnects: their leases are lost here, and `settle` rejects with
+   * `LEASE_LOST`. A settlement under way finishes or rejects. Idempotent; always ends, within 5 s.
    */
   close(): Promise<void>
 }
@@ -55,10 +49,7 @@ export interface Driver {
 /** What an adapter offers, as data. Core refuses whatever is `false` with `NOT_SUPPORTED` before any I/O. */
 export interface Features {
   readonly delay: false | DelayFeature
-  /**
-   * `dedup: { ttl }`: the id stays taken for `ttl` ms after it was added, even if the job has completed. Death, removal and purge end
-   * the window, and a redriven job opens none.
-   */
+  /** `dedup: { ttl }`: the id stays taken for `ttl` ms after it was added, even if the job has completed. Death and removal end that. */
   readonly dedup: false | { readonly maxTtl: number }
   /** Absent or 0 runs first, then 1 … 9. */
   readonly priority: boolean
