@@ -116,7 +116,7 @@ export const upkeep: readonly Case[] = [
       expect(health.latency).to.be.a('number')
       expect(health.server).to.be.a('string').that.is.not.empty
       expect(health.queues[queue.name]).to.deep.equal({ paused: false, workers: 1 })
-      expect(health.workers).to.deep.equal([{ queue: queue.name, consuming: true, running: 0 }])
+      expect(health.workers).to.deep.equal([{ queue: queue.name, consuming: true, running: 0, stuck: 0 }])
       await main.close()
       expect(await within(5_000, 'health', main.health())).to.include({ ok: false })
     },
