@@ -211,8 +211,7 @@ export interface QueueAdmin {
    */
   purge(scope: Scope): Promise<number>
   /**
-   * Makes the dead letter of `uid` live again under `as.uid`, as attempt 1 with no crashes, without its `delay` and `dedup`: it
-   * waits for nothing, and its id is free as soon as it has completed. `duplicate`: a live job, or a dedup window, holds the id.
+   * Makes the dead letter of `uid` live again under `as.uid`, as attempt 1 with no crashes, without its `delay` and `dedup`.
    * The live copy is confirmed before the dead letter goes: a crash between the two may double, never lose.
    */
   redrive(uid: string, as: { readonly uid: string; readonly attempts?: number }): Promise<'redriven' | 'duplicate' | 'missing'>
