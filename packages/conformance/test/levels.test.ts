@@ -38,6 +38,13 @@ describe('levels', () => {
     expect(levelOf(results().filter(({ id }) => id !== 'FLT-02'))).to.equal('features')
   })
 
+  it('are resilience on a broker without a wire, and features when the slow cases were left out', () => {
+    expect(levelOf(results(({ wire }) => (wire ? 'not applicable' : undefined)))).to.equal('resilience')
+    const slow = new Set(chapters.flatMap(({ cases }) => cases.filter((each) => each.slow)).map(({ id }) => id))
+    expect(levelOf(results().filter(({ id }) => !slow.has(id)))).to.equal('features')
+    expect(levelOf(results(({ id }) => (id === 'SET-04' ? 'failed' : undefined)))).to.equal(undefined)
+  })
+
   it('are endurance with a clean torture of twenty seeds, and the slow cases of chapter 11', () => {
     const slow = results(({ slow }, chapter) => (slow && chapter === 11 ? 'failed' : undefined))
     expect(levelOf(results(), torture(20))).to.equal('endurance')
