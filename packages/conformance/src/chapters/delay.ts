@@ -1,4 +1,5 @@
 import { expect, quiet, refusal, until } from '../assert.ts'
+import { patiently } from '../wait.ts'
 import type { Case } from '../case.ts'
 import type { Context } from '../context.ts'
 
@@ -34,7 +35,7 @@ export const delay: readonly Case[] = [
         'early starts, ms',
       ).to.deep.equal([])
       const sorted = lateness.toSorted((a, b) => a - b)
-      expect(sorted[24]!, 'median lateness, ms').to.be.at.most(limits(ctx).granularity + 150)
+      expect(sorted[24]!, 'median lateness, ms').to.be.at.most(limits(ctx).granularity + patiently(150))
     },
   },
   {
@@ -50,7 +51,7 @@ export const delay: readonly Case[] = [
       const lateness = story.of('active').map((entry) => entry.at - at.getTime())
       lateness.forEach(late)
       expect(Math.min(...lateness)).to.be.at.least(0)
-      expect(Math.max(...lateness)).to.be.at.most(limits(ctx).granularity + SLACK)
+      expect(Math.max(...lateness)).to.be.at.most(limits(ctx).granularity + patiently(SLACK))
     },
   },
   {
@@ -182,7 +183,7 @@ export const delay: readonly Case[] = [
       await work(() => 1)
       await completed(1)
       const [start] = story.of('active')
-      expect(start!.at).to.be.within(before + 1_500, after + 1_500 + SLACK)
+      expect(start!.at).to.be.within(before + 1_500, after + 1_500 + patiently(SLACK))
     },
   },
   {
