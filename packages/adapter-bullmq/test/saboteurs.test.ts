@@ -10,7 +10,7 @@ const module = new URL(import.meta.resolve('@jobport/adapter-bullmq'))
 
 describe('saboteurs on a broker', () => {
   it('are caught, each by the case that names it, on an assertion of its own', async function () {
-    this.timeout(240_000)
+    this.timeout(600_000)
     expect(BullMQDriver).to.be.a('function')
     const chosen = saboteurs.filter(({ needs }) => needs === 'broker')
     expect(chosen).to.have.length.at.least(3)

@@ -1,7 +1,8 @@
+import { patiently } from './wait.ts'
 import type { Runner } from './runner.ts'
 
 /** Longest that a test may take before it is left behind, ms: what the suite's own waits take, and more. */
-const PATIENCE = 45_000
+const PATIENCE = 90_000
 
 /** A whole test runner: keeps what the suite registers, and runs it when told to. */
 export class Bench implements Runner {
@@ -37,5 +38,5 @@ export class Bench implements Runner {
 }
 
 function patience(): Promise<false> {
-  return new Promise((resolve) => setTimeout(resolve, PATIENCE, false).unref())
+  return new Promise((resolve) => setTimeout(resolve, patiently(PATIENCE), false).unref())
 }

@@ -3,7 +3,7 @@ import { AssertionError } from 'chai'
 const POLL = 5
 let patience = Math.max(1, Number(process.env['JOBPORT_PATIENCE']) || 1)
 /** Of one poll, what counts, ms: longer ones are the machine's. */
-const LONGEST_POLL = 50
+const LONGEST_POLL = 200
 
 /** A wait of a case's own that was not fulfilled: an assertion, unlike a runner's timeout. */
 export class WaitError extends AssertionError<undefined> {}

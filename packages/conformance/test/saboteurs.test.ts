@@ -41,7 +41,7 @@ interface Trial {
 }
 
 describe('saboteurs', function () {
-  this.timeout(120_000)
+  this.timeout(600_000)
   const trials = new Map<Saboteur, Trial>()
 
   before(async () => {

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { adapterFor } from '../adapter.ts'
+import { measuredPatience } from '../patience.ts'
+import { setPatience } from '../wait.ts'
 import { spoiledHarness } from './spoiled.ts'
 import { trySaboteurs } from './trial.ts'
 
@@ -8,6 +10,7 @@ import { trySaboteurs } from './trial.ts'
  * Ends the process, with 1 if one escapes.
  */
 export async function trySuite(url: string | undefined, say: (line: string) => void): Promise<void> {
+  setPatience(await measuredPatience())
   const { createDriver } = await adapterFor('memory://saboteurs', undefined)
   const adapter = url === undefined ? undefined : await adapterFor(url, undefined)
   const { verdicts, unproven, untried } = await trySaboteurs(
