@@ -16,6 +16,8 @@ export interface ConsumingOptions {
 const SILENCE = 30_000
 const WATCH_INTERVAL = 5_000
 const CALL_DEADLINE = 5_000
+/** Of a driver that subscribes, ms: twice what the contract gives it. */
+const CONSUME_DEADLINE = 10_000
 const LONGEST_WAIT = 5_000
 
 /** No later try can mend these. */
@@ -97,7 +99,15 @@ export class Consuming {
     await this.#connection.connect()
     const driver = await this.#connection.driver()
     const { prefetch, deliver, signal } = this.#options
-    const consumer = await driver.consume(this.#queue, deliver, { prefetch })
+    const subscribing = driver.consume(this.#queue, deliver, { prefetch })
+    const consumer = await within(CONSUME_DEADLINE, 'subscribing', subscribing).catch((error: unknown) => {
+      // what comes too late is not wanted any more
+      subscribing.then(
+        (late) => this.#stop(late),
+        () => {},
+      )
+      throw error
+    })
     if (signal.aborted) return this.#stop(consumer)
     this.#consumer = consumer
     this.#becomeReady()

@@ -9,7 +9,7 @@ export async function within<T>(ms: number, what: string, work: Promise<T>): Pro
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(new JobportError('TIMEOUT', `${what} took longer than ${Math.round(ms)} ms`)),
-      Math.min(ms, MAX_TIMER),
+      Math.min(Math.max(0, ms), MAX_TIMER),
     )
   })
   try {
@@ -28,7 +28,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', done)
       resolve()
     }
-    const timer = setTimeout(done, Math.min(ms, MAX_TIMER))
+    const timer = setTimeout(done, Math.min(Math.max(0, ms), MAX_TIMER))
     signal.addEventListener('abort', done)
   })
 }

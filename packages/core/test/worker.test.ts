@@ -2,7 +2,7 @@ import { mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Broker, defineJob, JobportError, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
-import { ENVELOPE_VERSION, Lease } from '@jobport/core/driver'
+import { ENVELOPE_VERSION, Lease, type Consumer } from '@jobport/core/driver'
 import { ScriptedDriver } from './scripted-driver.ts'
 
 type AnyJobs = Record<string, unknown>
@@ -185,6 +185,32 @@ describe('worker, on scripted deliveries', () => {
     driver.deliver('good')
     await driver.outcomeOf('good')
     expect(driver.abandoned).to.deep.equal(['strange'])
+  })
+
+  it('tries again when subscribing hangs, and stops what comes too late', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] })
+    try {
+      const late = Promise.withResolvers<Consumer>()
+      const consume = driver.consume.bind(driver)
+      driver.consume = () => {
+        driver.consume = consume
+        return late.promise
+      }
+      const worker = broker.worker('q', () => 1)
+      worker.on('error', (error) => errors.push(error))
+      for (let ms = 0; ms < 12_000; ms += 250) {
+        for (let i = 0; i < 3; i++) await turn()
+        mock.timers.tick(250)
+      }
+      await worker.ready()
+      expect(errors[0]).to.have.property('code', 'TIMEOUT')
+      let stopped = 0
+      late.resolve({ stop: async () => void stopped++, lastContact: 0 })
+      for (let i = 0; i < 3; i++) await turn()
+      expect(stopped).to.equal(1)
+    } finally {
+      mock.timers.reset()
+    }
   })
 
   it('consumes anew when the broker has been silent for 30 s', async () => {
