@@ -6,7 +6,7 @@ import type { Tally } from './tally.ts'
 const MOCHA = 'node_modules/mocha/bin/mocha.js'
 
 /** Longest run of one process, and how long it may linger once its last test has ended, ms. */
-const DEADLINE = 15 * 60_000
+const DEADLINE = 20 * 60_000
 const LINGER = 10_000
 
 export interface RunOptions {

@@ -78,7 +78,7 @@ async function withBrokers(names: Set<BrokerName>, run: (urls: Record<string, st
   }
 }
 
-/** One more at once than there are processors, for tests mostly wait; the first shows its report as it goes, each other in one piece at its end. */
+/** Two more at once than there are processors, for tests mostly wait; the first shows its report as it goes, each other in one piece at its end. */
 async function runLanes(chosen: readonly Lane[], flags: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally[]> {
   const left = chosen.map(({ files }, index) => ({ files, hold: index > 0 && availableParallelism() > 1 }))
   const tallies: Tally[] = []
@@ -87,7 +87,7 @@ async function runLanes(chosen: readonly Lane[], flags: readonly string[], env: 
       tallies.push(await runMocha([...flags, ...lane.files], { env, signal: interrupted.signal, hold: lane.hold }))
     }
   }
-  await Promise.all(Array.from({ length: availableParallelism() + 1 }, runner))
+  await Promise.all(Array.from({ length: availableParallelism() + 2 }, runner))
   return tallies
 }
 

@@ -31,17 +31,24 @@ export function readAdapters(names: string | undefined): string[] {
 
 /**
  * Splits `chosen`, or else all test files of `adapters`: those of an adapter that needs a broker by adapter, the rest by
- * whether they need one. The longest come first.
+ * whether they need one; each further run of the suite stands alone. The longest come first.
  */
 export function lanes(adapters: readonly string[], chosen: readonly string[]): Lane[] {
   const files = chosen.length > 0 ? chosen.map((file) => relative('.', file)) : globSync(PATTERNS).toSorted()
   const allowed = files.filter((file) => chosen.length > 0 || belongs(file, adapters))
   const groups = Map.groupBy(allowed, (file) => (needsBroker(file) ? (adapterOf(file) ?? 'on brokers') : 'alone'))
+  // a second run of the suite for an adapter takes as long as all else of it
+  const further = [...groups].flatMap(([name, group]) => group.filter(isFurtherSuite).map((file) => ({ name, file })))
   const brokers = [...new Set(adapters.flatMap((name) => ADAPTERS[name] ?? []))]
-  return [...Object.keys(ADAPTERS), 'on brokers', 'alone'].flatMap((name) => {
-    const group = groups.get(name)
-    return group ? [{ files: group, brokers: name === 'alone' ? [] : (ADAPTERS[name] ?? brokers) }] : []
+  const main = [...Object.keys(ADAPTERS), 'on brokers', 'alone'].flatMap((name) => {
+    const group = groups.get(name)?.filter((file) => !isFurtherSuite(file))
+    return group?.length ? [{ files: group, brokers: name === 'alone' ? [] : (ADAPTERS[name] ?? brokers) }] : []
   })
+  return [...further.map(({ name, file }) => ({ files: [file], brokers: ADAPTERS[name] ?? brokers })), ...main]
+}
+
+function isFurtherSuite(file: string): boolean {
+  return /\/conformance-\w+\.test\.ts$/.test(file)
 }
 
 /** Files outside the adapters' folders belong to every choice, the broker helper's only to one that needs a broker. */
