@@ -24,7 +24,8 @@ export function readOptions(
 }
 
 function readUrl(url: string): MemoryOptions {
-  const { host, searchParams } = new URL(url)
-  const unknown = Object.fromEntries(searchParams)
-  return { ...unknown, store: host }
+  if (!URL.canParse(url)) throw new JobportError('INVALID_CONFIG', 'memory: the URL must be memory:// or memory://store')
+  const { host, pathname, hash, searchParams } = new URL(url)
+  const beside = { ...(pathname.length > 1 && { path: pathname }), ...(hash && { fragment: hash }) }
+  return { ...Object.fromEntries(searchParams), ...beside, store: host }
 }

@@ -147,6 +147,8 @@ describe('memory adapter', () => {
       [{ maxPayload: 1.5 }, ['maxPayload']],
       [{ clock: Date }, ['clock must be a VirtualClock']],
       ['memory://name?size=5', ["unknown option 'size'"]],
+      ['memory://name/path#part', ["unknown option 'path'", "unknown option 'fragment'"]],
+      ['memory://a:1,b:2', ['must be memory://']],
     ]
     for (const [options, texts] of mistakes) {
       const make = (): MemoryDriver => new MemoryDriver(options as MemoryOptions)

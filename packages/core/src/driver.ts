@@ -166,12 +166,14 @@ export interface Delivery {
   /**
    * Resolves once the broker has confirmed it. Rejects with `LEASE_LOST` if the job is no longer ours; until then
    * the driver goes on trying through outages. Rejects with `REJECTED` if the broker refuses this outcome: the job stays
-   * leased, and core settles it again, with less, or abandons it.
+   * leased, and core settles it again, with less, or abandons it. After `UNAVAILABLE` or `TIMEOUT` core offers the same outcome up to
+   * three times before it offers less.
    */
   settle(outcome: Outcome): Promise<void>
   /**
    * Gives up a job that cannot be settled: its lease is no longer renewed, and it no longer counts against `prefetch`.
-   * The broker delivers it again as one crash more, once the lease has run out. No I/O is waited for. Never throws.
+   * The broker delivers it again as one crash more, once the lease has run out. Of no effect once it is settled or
+   * lost. No I/O is waited for. Never throws.
    */
   abandon(): void
 }
