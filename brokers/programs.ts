@@ -20,7 +20,7 @@ const run = promisify(execFile)
 
 const FETCH = join(import.meta.dirname, 'fetch.sh')
 const RELOCATE = join(import.meta.dirname, 'relocate.sh')
-const DEADLINE = 180_000
+const DEADLINE = 10 * 60_000
 
 /** For programs that run as somebody else while our own cache is closed to others. Root only. */
 const OPEN_CACHE = '/var/cache/jobport-brokers'
