@@ -65,6 +65,10 @@ export class JobportError extends Error {
   }
 }
 
+export function leaseLost({ name, id }: { readonly name: string; readonly id: string }): JobportError {
+  return new JobportError('LEASE_LOST', `${name} ${id} is no longer this worker's`, { id })
+}
+
 /** Also of another copy of this package, as an adapter may bring one. */
 export function isJobportError(error: unknown): error is JobportError {
   try {

@@ -1,5 +1,5 @@
 import { decide, backoffDelay } from './retry.ts'
-import { JobportError, type ErrorCode } from './errors.ts'
+import { JobportError, leaseLost, type ErrorCode } from './errors.ts'
 import { toError, toJobError } from './job-error.ts'
 import { normalise } from './json.ts'
 import { MAX_TIMER, within } from './deadline.ts'
@@ -195,10 +195,6 @@ function whole(outcome: Outcome, { name, id }: Job, { maxWait, report }: RunPoli
 
 function timedOut(ms: number): JobportError {
   return new JobportError('TIMEOUT', `the run took longer than ${ms} ms`)
-}
-
-function leaseLost({ name, id }: Job): JobportError {
-  return new JobportError('LEASE_LOST', `${name} ${id} is no longer this worker's`, { id })
 }
 
 function ignoring({ name, id }: Job): JobportError {

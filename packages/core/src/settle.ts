@@ -1,5 +1,5 @@
 import { pause } from './deadline.ts'
-import { isJobportError, JobportError } from './errors.ts'
+import { isJobportError, JobportError, leaseLost } from './errors.ts'
 import { bareError, toError } from './job-error.ts'
 import type { Delivery, Outcome } from './driver.ts'
 
@@ -64,6 +64,7 @@ async function settleLesser(
       wait = Math.min(wait * 2 || FIRST_WAIT, LONGEST_WAIT)
       await pause(wait, signal)
     }
+    if (delivery.lease.isLost) throw leaseLost(delivery.message)
     try {
       await delivery.settle(left[0]!)
       return true

@@ -13,12 +13,13 @@ describe('settling, on a broker that refuses', () => {
   const setUp = (takes: (outcome: Outcome) => boolean, refusal: Error = rejected) => {
     const tried: Outcome[] = []
     const seen = { tried, stuck: 0, abandoned: 0, reports: [] as JobportError[] }
+    const lease = new Lease()
     const delivery: Delivery = {
       message: { version: 1, id: 'i', uid: 'u', name: 'job', data: null, headers: {}, addedAt: 0, attempts: 1 },
       attempt: 1,
       crashes: 0,
       stalled: false,
-      lease: new Lease(),
+      lease,
       settle: async (outcome) => {
         tried.push(outcome)
         if (!takes(outcome)) throw refusal
@@ -31,7 +32,7 @@ describe('settling, on a broker that refuses', () => {
       onStuck: () => void seen.stuck++,
       signal: stop.signal,
     }
-    return { seen, stop, run: (outcome: Outcome) => settle(delivery, outcome, options) }
+    return { seen, stop, lease, run: (outcome: Outcome) => settle(delivery, outcome, options) }
   }
 
   it('completes without the result, and says so', async () => {
@@ -116,6 +117,15 @@ describe('settling, on a broker that refuses', () => {
     stop.abort()
     expect(await end).to.equal(false)
     expect(seen.abandoned).to.equal(1)
+  })
+
+  it('ends when the lease is lost meanwhile, whatever the broker says', async () => {
+    const { seen, lease, run } = setUp(() => false)
+    const end = run({ type: 'complete', result: null }).catch((thrown: unknown) => thrown)
+    await turn()
+    lease.lose()
+    expect(await end).to.have.property('code', 'LEASE_LOST')
+    expect(seen).to.include({ stuck: 1, abandoned: 0 })
   })
 
   it('leaves a delivery alone that is no longer ours', async () => {
