@@ -16,7 +16,7 @@ import { duplicatesOf } from './duplicates.ts'
 import { violations, type Added } from './history.ts'
 import { FaultProxy } from './proxy.ts'
 import { Story } from './story.ts'
-import { tidied } from './tidied.ts'
+import { tidied, tidiedInTurn } from './tidied.ts'
 import { difference, within } from './wait.ts'
 import { wireOf } from './wire.ts'
 import type { Breakable } from './breakable.ts'
@@ -24,8 +24,6 @@ import type { Harness } from './harness.ts'
 
 /** An admin call ends by its deadline, ms. */
 const DROPPING = 15_000
-/** Queues that are dropped at once. */
-const DROPS = 16
 
 export type AnyJobs = Record<string, unknown>
 
@@ -291,13 +289,7 @@ export class Context {
 
   async #clean(): Promise<readonly unknown[]> {
     const cleaner = this.broker()
-    const names = [...this.#names]
-    const failures: unknown[] = []
-    // a broker that refuses some will hardly take the others
-    for (let i = 0; i < names.length && failures.length === 0; i += DROPS) {
-      const drops = names.slice(i, i + DROPS).map((name) => cleaner.queue(name).drop())
-      failures.push(...(await tidied(drops, DROPPING)))
-    }
+    const failures = await tidiedInTurn([...this.#names], (name) => cleaner.queue(name).drop(), DROPPING)
     return [...failures, ...(await tidied([cleaner.close({ timeout: 100 })]))]
   }
 }
