@@ -151,7 +151,7 @@ export const delay: readonly Case[] = [
     needs: 'delay',
     run: async ({ queue, work, story, features }) => {
       if (!features.cancel) return void (await refusal(queue.purge(), 'NOT_SUPPORTED'))
-      const at = new Date(Date.now() + 1_500)
+      const at = new Date(Date.now() + patiently(3_000))
       for (const id of ['one', 'two', 'three']) await queue.add('a', 1, { id, at })
       expect(await queue.remove('one')).to.equal(true)
       expect(await queue.counts()).to.include({ delayed: 2 })
