@@ -8,7 +8,7 @@ import { CERTIFIED, FOLDER, type Certified } from './certified.ts'
 // What takes too long for every change: torture of all brokers, and certificates that take it in, into docs/certificates;
 // an earlier version beside this one; then every saboteur with all chapters that it touches. Commit what it wrote, if all went well.
 
-const USAGE = 'npm run nightly -- [--only redis,nats] [--torture 20] [--no-certificates] [--no-saboteurs]'
+const USAGE = 'npm run nightly -- [--only redis,nats] [--torture 20] [--no-certificates] [--no-scale] [--no-saboteurs]'
 
 const { values } = readArguments(USAGE, {
   options: {
@@ -17,6 +17,8 @@ const { values } = readArguments(USAGE, {
     /** Seeds for each broker; 0: none. */
     torture: { type: 'string', default: '20' },
     'no-certificates': { type: 'boolean', default: false },
+    /** Certificates without the slow cases of scale: those end at `resilience`. */
+    'no-scale': { type: 'boolean', default: false },
     'no-saboteurs': { type: 'boolean', default: false },
   },
 })
@@ -50,7 +52,8 @@ async function certify({ own, stem, options, settings = {} }: Certified): Promis
   await run(
     'packages/conformance/dist/cli.js',
     `${broker.url}?${options}`,
-    ...['--broker', 'scripts/breakable.ts', '--out', FOLDER, ...(existsSync(tortured) ? ['--torture', tortured] : [])],
+    ...['--broker', 'scripts/breakable.ts', '--out', FOLDER, ...(values['no-scale'] ? ['--no-scale'] : [])],
+    ...(existsSync(tortured) ? ['--torture', tortured] : []),
   )
 }
 

@@ -20,6 +20,8 @@ export interface CertifyOptions {
   readonly only?: ReadonlySet<string>
   /** Whether to run the cases that take ten seconds or more, as `jobport-certify` does. Default: false. */
   readonly slow?: boolean
+  /** Whether to run the slow ones of chapter 11 as well, a million jobs among them. Default: as `slow`. */
+  readonly scale?: boolean
   /** Default: those of the suite. It still asks for every case that it lists. */
   readonly chapters?: readonly Chapter[]
 }
@@ -34,19 +36,20 @@ const TIDYING = 90_000
 
 /** Registers the whole suite for one adapter with the test runner. The results fill up as it runs. */
 export function certify(harness: Harness, options: CertifyOptions = {}): Results {
-  const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only, slow = false, chapters = all } = options
+  const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only, slow = false, scale = slow, chapters = all } = options
   const ledger: Ledger = { queues: new Set(), timings: { lateness: [], disorder: [], redelivery: [] }, opened: 0, closed: 0 }
   const results = new Results(seed, ledger.timings)
   const bench = harness.openBroker && new Workbench((disk) => harness.openBroker!(disk === undefined ? {} : { disk }))
-  const chosen = (list: readonly Case[]): readonly Case[] =>
-    only ? list.filter(({ id }) => only.has(id)) : list.filter((each) => slow || !each.slow)
+  const isLeftOut = (chapter: Chapter, each: Case): boolean => each.slow === true && !(chapter.number === SCALE ? scale : slow)
+  const chosen = (chapter: Chapter): readonly Case[] =>
+    chapter.cases.filter((each) => (only ? only.has(each.id) : !isLeftOut(chapter, each)))
 
   for (const chapter of chapters) {
-    const cases = chosen(chapter.cases)
+    const cases = chosen(chapter)
     if (cases.length > 0) register(chapter, cases)
   }
   if (!only)
-    register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger, chapters, slow }))
+    register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger, chapters, isLeftOut }))
   return results
 
   function register(chapter: Chapter, cases: readonly Case[]): void {

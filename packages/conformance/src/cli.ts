@@ -29,6 +29,7 @@ interface Options {
   readonly torture?: string
   readonly patience?: string
   readonly quick?: true
+  readonly scale: boolean
   readonly saboteurs?: true
 }
 
@@ -39,6 +40,7 @@ await new Command('jobport-certify')
   .option('-s, --seed <number>', 'repeats the draws of an earlier run')
   .option('-g, --grep <pattern>', 'only cases whose id or title matches; writes no certificate')
   .option('-q, --quick', 'leaves out the cases that take ten seconds or more: the certificate then ends at `features`')
+  .option('--no-scale', 'leaves out the slow cases of chapter 11, a million jobs among them: it then ends at `resilience`')
   .option(
     '-m, --module <file>',
     "the adapter's module, which exports createDriver(url); default: the one that Jobport has for the URL",
@@ -67,7 +69,7 @@ await new Command('jobport-certify')
 endSoon()
 
 async function main(broker: string, options: Options): Promise<void> {
-  const { out, seed, grep, module, broker: own, topology, patience, quick } = options
+  const { out, seed, grep, module, broker: own, topology, patience, quick, scale } = options
   setPatience(patience === undefined ? await measuredPatience() : Number(patience))
   const url = broker === 'memory' ? 'memory://certify' : broker
   const adapter = await adapterFor(url, module)
@@ -85,6 +87,7 @@ async function main(broker: string, options: Options): Promise<void> {
     {
       runner: runnerOf(mocha),
       slow: !quick,
+      scale: scale && !quick,
       ...(only && { only }),
       ...(seed !== undefined && { seed: Number(seed) }),
     },
