@@ -36,7 +36,14 @@ const TIDYING = 90_000
 
 /** Registers the whole suite for one adapter with the test runner. The results fill up as it runs. */
 export function certify(harness: Harness, options: CertifyOptions = {}): Results {
-  const { runner = globalRunner(), seed = Math.floor(Math.random() * 2 ** 32), only, slow = false, scale = slow, chapters = all } = options
+  const {
+    runner = globalRunner(),
+    seed = Math.floor(Math.random() * 2 ** 32),
+    only,
+    slow = false,
+    scale = slow,
+    chapters = all,
+  } = options
   const ledger: Ledger = { queues: new Set(), timings: { lateness: [], disorder: [], redelivery: [] }, opened: 0, closed: 0 }
   const results = new Results(seed, ledger.timings)
   const bench = harness.openBroker && new Workbench((disk) => harness.openBroker!(disk === undefined ? {} : { disk }))
@@ -49,7 +56,10 @@ export function certify(harness: Harness, options: CertifyOptions = {}): Results
     if (cases.length > 0) register(chapter, cases)
   }
   if (!only)
-    register({ number: 0, title: 'the suite about itself', cases: [] }, metaCases({ harness, results, ledger, chapters, isLeftOut }))
+    register(
+      { number: 0, title: 'the suite about itself', cases: [] },
+      metaCases({ harness, results, ledger, chapters, isLeftOut }),
+    )
   return results
 
   function register(chapter: Chapter, cases: readonly Case[]): void {
