@@ -116,12 +116,13 @@ describe('RabbitMQ in trouble', function () {
     await broker.connect()
     await server.pause()
     try {
-      const error = await broker
-        .queue(trial.name)
-        .add('a', 1, { deadline: 12_000 })
-        .catch((thrown: JobportError) => thrown)
-      expect(error).to.have.property('code', 'UNAVAILABLE')
-      expect(error).to.have.property('message').that.includes('no answer within')
+      // below core, which asks again until its deadline
+      const driver = await broker.driver()
+      const message = { version: 1, id: 'x', uid: 'x', name: 'a', data: 1, headers: {}, addedAt: Date.now(), attempts: 1 }
+      const [result] = await driver.publish(trial.name, [message], { signal: AbortSignal.timeout(12_000) })
+      expect(result).to.have.property('status', 'rejected')
+      expect(result).to.have.nested.property('error.code', 'UNAVAILABLE')
+      expect(result).to.have.nested.property('error.message').that.includes('no answer within')
     } finally {
       await server.resume()
     }
