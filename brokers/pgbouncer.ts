@@ -17,7 +17,7 @@ export interface Pooler extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** PgBouncer before the PostgreSQL at `url`, for whoever knocks. The system's own, else Debian's, which is fetched. */
+/** PgBouncer before the PostgreSQL at `url`, for any client. The system's own, else Debian's, which is fetched. */
 export async function openPgBouncer(url: string, mode: 'session' | 'transaction'): Promise<Pooler> {
   const programs = await obtainPrograms({
     title: 'PgBouncer',

@@ -72,7 +72,7 @@ export interface Ledger {
   remove(id: string): Promise<boolean | { readonly native: string }>
   /** Removes the dead letter `uid`. */
   bury(uid: string): Promise<boolean | { readonly native: string }>
-  /** Removes what waits or what is dead. `left`: so many belong to flows or schedulers. */
+  /** Removes what waits or what is dead. `left`: how many belong to flows or schedulers. */
   purge(scope: Scope): Promise<{ removed: number; left: number }>
   redrive(
     uid: string,

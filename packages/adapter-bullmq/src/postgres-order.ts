@@ -30,7 +30,7 @@ export function inOrder(text: string): string {
 }
 
 /**
- * Answers the queue, so that it can stand where a claim names it: arguments come before the call. A job that is taken last in,
+ * Returns the queue, so that it can stand where a claim names it: arguments come before the call. A job that is taken last in,
  * first out keeps its place.
  */
 export const PROMOTE: string = `

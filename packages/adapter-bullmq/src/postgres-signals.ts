@@ -5,7 +5,7 @@ import { workerName } from './worker-name.ts'
 import type { PgQueryResult, PostgresConnection } from 'bullmq'
 import { escapeLiteral, type ClientBase, type Notification } from 'pg'
 
-/** PostgreSQL cuts names of connections at so many bytes. */
+/** PostgreSQL cuts names of connections at this many bytes. */
 const LONGEST_NAME = 63
 
 /** What BullMQ's backends listen on: all of a driver hear the same connection, whichever it is by now. */
@@ -59,7 +59,7 @@ export class Signals {
     await change
   }
 
-  /** `listener` is called whenever the connection has been lost. Answers how to take that back. */
+  /** `listener` is called whenever the connection has been lost. Returns how to cancel that. */
   onLost(listener: () => void): () => void {
     this.#events.on('lost', listener)
     return () => this.#events.off('lost', listener)
@@ -71,7 +71,7 @@ export class Signals {
 
   #change(): void {
     const client = this.#current()
-    // a connection that fails here is lost, and told everything when it is made anew
+    // a connection that fails here is lost, and told everything when it is made again
     if (client) void this.prepare(client).catch(() => {})
   }
 

@@ -22,7 +22,7 @@ const BESIDES = 500
 const HELD = 1
 /** Leases are renewed on one of their own, and on a spare one while that does not answer. */
 const RENEWING = 2
-/** Waiting in line for a connection is bounded by whoever waits; this is for those who no longer do. ms */
+/** Waiting in line for a connection is bounded by the caller; this is for those who no longer do. ms */
 const QUEUEING = 600_000
 const DIALLING = 4_000
 /** ms */

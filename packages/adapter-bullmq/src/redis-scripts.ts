@@ -93,7 +93,7 @@ end
 return looks
 `
 
-/** ARGV: the highest score of what is due. Answers how many wait, are delayed, are active, are dead. */
+/** ARGV: the highest score of what is due. Returns how many wait, are delayed, are active, are dead. */
 const counts = `
 local late = call('ZCOUNT', base .. 'delayed', '-inf', ARGV[1])
 return {

@@ -57,7 +57,7 @@ export class Requests {
     })
   }
 
-  /** Throws {@link Unsent}: a server ends the connection of whoever sends it more than it takes. */
+  /** Throws {@link Unsent}: a server ends the connection of a client that sends it more than it takes. */
   checkSize(data: Uint8Array | string, headers?: MsgHdrs): void {
     const most = this.maxPayload
     const body = typeof data === 'string' ? Buffer.byteLength(data) : data.length

@@ -101,7 +101,7 @@ export class Watch {
       if (fault && fault.message !== watched.fault?.message) this.#client.report(fault)
       watched.fault = fault
     } catch (error) {
-      // removed: whoever uses it next makes it again
+      // removed: its next user makes it again
       if (!isMissing(error)) throw error
       watched.fault = undefined
     }

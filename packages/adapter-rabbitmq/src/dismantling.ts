@@ -18,8 +18,8 @@ const RECONNECTION = 500
 
 /**
  * Takes queues off the broker. While that goes on, a queue of the name `dropping` says so, and nobody declares anything of
- * theirs: RabbitMQ 4.3 ends the connection (541) of whoever binds what is just being deleted, or consumes from it. That
- * queue is exclusive, and so it goes with the connection of whoever removes.
+ * theirs: RabbitMQ 4.3 ends the connection (541) of a client that binds what is just being deleted, or consumes from it. That
+ * queue is exclusive, and so it goes with the connection of the one that removes.
  */
 export class Dismantling {
   readonly #calls: Calls

@@ -39,7 +39,7 @@ export class Emptying {
     this.#settings = settings
   }
 
-  /** Answers how many jobs that only the queues knew were removed. A job that a worker has in hand stays. */
+  /** Returns how many jobs that only the queues knew were removed. A job that a worker has in hand stays. */
   async run(queue: string, ledger: LedgerApi | undefined): Promise<number> {
     let sum = 0
     for (let look = 1; ; look++) {

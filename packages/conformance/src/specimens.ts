@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { runInNewContext } from 'node:vm'
 import { JobportError, UnrecoverableError } from '@jobport/core'
 
-/** Something that a handler throws or returns. Drawn as data, so that a failure can be shown and made smaller; made anew for each run. */
+/** Something that a handler throws or returns. Drawn as data, so that a failure can be shown and made smaller; built again for each run. */
 export interface Specimen {
   readonly kind: string
   readonly of?: unknown

@@ -5,7 +5,7 @@ import { Gate } from '../src/gate.ts'
 import { ScriptedDriver } from './scripted-driver.ts'
 
 describe('calls to a broker', () => {
-  it('pass a gate in order, so many at once', async () => {
+  it('pass a gate in order, a fixed number at once', async () => {
     const gate = new Gate(2)
     const entered: number[] = []
     const enter = async (i: number): Promise<void> => {

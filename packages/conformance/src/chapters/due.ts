@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 
 /** Of delayed jobs, one at a time on an idle worker. */
 const SAMPLES = 30
-/** Of them, so many may be late for a reason of their own: a connection made anew, a collection of garbage. */
+/** Of them, this many may be late for a reason of their own: a new connection, a collection of garbage. */
 const STRAYS = 3
 /** What a start may take on a machine that has time, ms. */
 const START = 30
