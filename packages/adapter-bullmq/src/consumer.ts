@@ -101,7 +101,7 @@ export class BullMQConsumer implements Consumer {
 
   async #close(): Promise<void> {
     await this.stop()
-    const returned = Promise.all([...this.#held.values()].map((job) => job.giveBack()))
+    const returned = Promise.all([...this.#held.values()].map((job) => job.giveBack())).then(() => this.#worker.inFlight.none())
     await within(RETURN_DEADLINE, 'handing jobs back', returned).catch((error: Error) => this.#report(error))
     this.#closing.abort()
     for (const job of this.#held.values()) job.cut()
