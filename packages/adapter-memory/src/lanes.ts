@@ -22,13 +22,13 @@ export class Lanes {
     this.#size++
   }
 
-  /** The next that may be delivered: one whose add is not answered stays, and so does what arrived after it. */
+  /** The next, unless its add is not answered yet: then nothing goes before it. */
   take(): Entry | undefined {
     if (this.#size === 0) return undefined
     for (let i = 0; i < this.#lanes.length; i++) {
       const lane = this.#lanes[i]!
       for (let entry = lane.next; entry; entry = lane.next) {
-        if (entry.isFresh && !this.#removed.has(entry)) break
+        if (entry.isFresh && !this.#removed.has(entry)) return undefined
         lane.take()
         if (this.#removed.delete(entry)) continue
         this.#size--

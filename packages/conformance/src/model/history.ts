@@ -1,0 +1,218 @@
+import { JobportError, type AddOptions, type NewJob, type Queue, type Receipt } from '@jobport/core'
+import type { Driver } from '@jobport/core/driver'
+import { patiently } from '../wait.ts'
+import { differ, show } from './difference.ts'
+import { QueueModel } from './queue-model.ts'
+import { BRIEF, Subject } from './subject.ts'
+import { lookThrough } from './views.ts'
+import type { Draft, Step } from './step.ts'
+import type { Time } from './time.ts'
+
+/** Longest wait for what a broker owes, ms. */
+const DEADLINE = 20_000
+/** A step begins when no job falls due within it, ms of real time. */
+const MARGIN = 60
+/** How long a job that fell due may be shown as delayed on a machine that is busy, ms. */
+const GRACE = 5_000
+
+/** The names of a history's two queues. */
+export type Names = readonly [string, string]
+
+/** Core on the driver, and the model beside it, through the same steps. */
+export class History {
+  readonly #subject: Subject
+  readonly #time: Time
+  #jobs = 0
+
+  constructor(createDriver: () => Driver, names: Names, time: Time) {
+    const { features } = createDriver()
+    const models = names.map((name) => new QueueModel(name, { features, lateness: time.lateness }))
+    this.#subject = new Subject(createDriver, models, time)
+    this.#time = time
+  }
+
+  get story(): readonly string[] {
+    return this.#subject.story
+  }
+
+  /** Throws a {@link Difference}. */
+  async play(steps: readonly Step[]): Promise<void> {
+    await this.#rest()
+    for (const [i, step] of steps.entries()) {
+      this.#subject.story.push(`${i + 1}. ${show(step)}`)
+      await this.#do(step)
+      await this.#look()
+    }
+    await this.#drain()
+  }
+
+  /** Leaves nothing in the broker. */
+  async close(): Promise<void> {
+    await this.#subject.close()
+  }
+
+  async #do(step: Step): Promise<void> {
+    const subject = this.#subject
+    switch (step.do) {
+      case 'pass':
+        return this.#time.pass(step.ms)
+      case 'stop':
+        return subject.stop(step.worker)
+      case 'disconnect':
+        return subject.disconnect(step.via)
+      case 'end':
+        return subject.end(step.run, step.end)
+      case 'lose':
+        return subject.lose(step.run)
+      default:
+        return this.#tend(step)
+    }
+  }
+
+  async #tend(step: Extract<Step, { readonly queue: number }>): Promise<void> {
+    const subject = this.#subject
+    const model = subject.models[step.queue]!
+    const queue = subject.queue(model, step.via)
+    switch (step.do) {
+      case 'add':
+        return this.#added(step.jobs, [await queue.add(...this.#argumentsOf(step.jobs[0]))])
+      case 'addMany':
+        return this.#added(step.jobs, await queue.addMany(step.jobs.map((draft) => this.#newJob(draft))))
+      case 'work':
+        return subject.work(model, step.via, step.concurrency)
+      case 'drop':
+        return subject.drop(model, step.via)
+      case 'pause':
+      case 'resume':
+        return queue[step.do]()
+      case 'purge':
+        return void (await queue.purge())
+      case 'clear':
+        return void (await queue.deadLetters.purge())
+      case 'redriveAll':
+        return void (await queue.deadLetters.redriveAll())
+    }
+    const id = this.#idFor(model, step.id)
+    if (id === undefined) return
+    if (step.do === 'remove') return this.#answered(await queue.remove(id), () => !model.live.has(id))
+    if (step.do === 'bury') return void (await queue.deadLetters.remove(id))
+    await this.#redrive(model, queue, id, step.attempts)
+  }
+
+  async #redrive(model: QueueModel, { deadLetters }: Queue, id: string, attempts: number | undefined): Promise<void> {
+    const hadLetter = model.letter(id) !== undefined
+    await deadLetters.redrive(id, attempts === undefined ? {} : { attempts }).catch((error: JobportError) => {
+      if (error.code !== (hadLetter ? 'DUPLICATE' : 'NOT_FOUND')) throw error
+    })
+  }
+
+  #answered(answer: boolean, isGone: () => boolean): void {
+    if (answer && !isGone()) differ('remove answered true, and the job is live')
+  }
+
+  /** One of those that the queue has seen, if the adapter can name it. */
+  #idFor(model: QueueModel, nth: number): string | undefined {
+    const { cancel } = model.features
+    const named = [...this.#subject.ids.get(model)!].filter((id) => cancel === 'all' || id.length === 1)
+    return named[nth % named.length]
+  }
+
+  #added(drafts: readonly Draft[], receipts: readonly Receipt[]): void {
+    drafts.forEach(({ id }, i) => {
+      const receipt = receipts[i]!
+      if (id !== undefined && receipt.id !== id) differ(`the receipt for ${id} is ${show(receipt)}`)
+    })
+  }
+
+  #argumentsOf(draft: Draft): [string, unknown, AddOptions] {
+    const { name, ttl, ...options } = draft
+    const data = { n: ++this.#jobs }
+    return [name, data, { ...options, ...(ttl !== undefined && { dedup: { ttl } }), ...(name === 'brief' && { timeout: BRIEF }) }]
+  }
+
+  #newJob(draft: Draft): NewJob {
+    const [name, data, options] = this.#argumentsOf(draft)
+    return { name, data, options }
+  }
+
+  /** Waits until nothing moves, and compares everything then. */
+  async #look(): Promise<void> {
+    for (;;) {
+      await this.#rest()
+      try {
+        await Promise.all(
+          this.#subject.models.map((model, i) =>
+            lookThrough(model, this.#subject.admin(model, i), [...this.#subject.ids.get(model)!], this.#time.tolerance),
+          ),
+        )
+        return
+      } catch (error) {
+        if (this.#pending() === undefined && !this.#isBarelyDue) throw error
+        await this.#time.turn()
+      }
+    }
+  }
+
+  /** Whether a job fell due so recently that a busy machine may not have noticed. */
+  get #isBarelyDue(): boolean {
+    const since = this.#time.now() - patiently(GRACE)
+    return this.#time.lateness > 0 && this.#subject.models.some((model) => model.lastDue > since)
+  }
+
+  /** Resolves when nothing moves. */
+  async #rest(): Promise<void> {
+    const end = performance.now() + patiently(DEADLINE)
+    for (let pending = this.#pending(); pending !== undefined; pending = this.#pending()) {
+      if (performance.now() > end) differ(`in vain: ${pending}`)
+      await this.#time.turn()
+      await this.#findLost()
+    }
+    for (const model of this.#subject.models) model.rested()
+  }
+
+  /** What is still under way, if anything. */
+  #pending(): string | undefined {
+    const { models, runs, heard } = this.#subject
+    this.#subject.check()
+    const now = this.#time.now()
+    const margin = this.#time.lateness > 0 ? MARGIN : 0
+    for (const model of models) {
+      model.passed(now)
+      if (model.unsettled > 0) return `${model.unsettled} ends or losses are to be confirmed in ${model.name}`
+      if (model.owed > 0) return `${model.owed} jobs wait in ${model.name} for workers that are free`
+      if (model.nextDue && model.nextDue.from <= now + margin) return `a job is due in ${model.name}`
+    }
+    const moving = runs.find(({ end, ending }) => !end || ending)
+    if (moving) return `${moving.job.message.id} (${moving.job.message.name}) is on its way through its worker`
+    const told = heard.difference()
+    return told && `of ${told.uid} was told: ${told.heard.join(', ')}; expected: ${told.expected.join(', ')}`
+  }
+
+  /** Whether the broker has found out about those that were given up. */
+  async #findLost(): Promise<void> {
+    for (const [i, model] of this.#subject.models.entries()) {
+      const lost = model.in('active').filter((job) => job.lost)
+      if (lost.length === 0) continue
+      const { active } = await this.#subject.admin(model, i).counts()
+      if (active > model.in('active').length - lost.length) continue
+      for (const job of lost) if (job.lost) model.recovered(job)
+    }
+  }
+
+  /** In the end all that waits runs, and completes. */
+  async #drain(): Promise<void> {
+    const subject = this.#subject
+    subject.story.push('in the end, all that waits is worked')
+    for (const model of subject.models) {
+      const queue = subject.queue(model, 0)
+      if (model.features.pause) await queue.resume()
+      if (model.workers.size === 0) await subject.work(model, 0, 5)
+      await this.#rest()
+    }
+    while (subject.running.length > 0) {
+      subject.end(0, { how: 'return' })
+      await this.#rest()
+    }
+    await this.#look()
+  }
+}

@@ -1,0 +1,52 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { patiently } from '../wait.ts'
+import type { Features } from '@jobport/core/driver'
+
+/** The time in which a history happens, ms. */
+export interface Time {
+  now(): number
+  /** Lets so much of it pass. */
+  pass(ms: number): Promise<void>
+  /** Lets what is under way go on. */
+  turn(): Promise<void>
+  /** How long after its due time a job may still be shown as delayed. */
+  readonly lateness: number
+  /** By how much a time that the broker tells may lie outside of what this process saw. */
+  readonly tolerance: number
+  /** Waits that end while the history goes on, and one that does not. */
+  readonly waits: readonly number[]
+}
+
+const HOUR = 3_600_000
+/** Of a clock that two machines, or a server and its client, read differently. */
+const READING = 5
+
+/** What a harness tells of a clock of its own, which stands still until it is moved. */
+export interface Clock {
+  now(): number
+  /** Resolves once all that came due on the way has happened. */
+  advance(ms: number): Promise<void>
+}
+
+export function virtualTime({ now, advance }: Clock): Time {
+  return {
+    now,
+    pass: advance,
+    turn: () => new Promise(setImmediate),
+    lateness: 0,
+    tolerance: 0,
+    waits: [1, 2, 25, 300, 60_000, HOUR, 2 * HOUR],
+  }
+}
+
+/** Waits are short, and what does not end meanwhile is far away. */
+export function realTime({ delay }: Features): Time {
+  return {
+    now: Date.now,
+    pass: (ms) => pause(ms),
+    turn: () => pause(2),
+    lateness: delay ? patiently(delay.granularity) + READING : 0,
+    tolerance: READING,
+    waits: [2, 25, 300, 2 * HOUR],
+  }
+}
