@@ -5,7 +5,7 @@ import type { Tally } from './tally.ts'
 
 const MOCHA = 'node_modules/mocha/bin/mocha.js'
 
-/** Longest run of one process, and how long it may linger once its last test has ended, ms. */
+/** Longest run of one process on a machine that is not busy, and how long it may linger once its last test has ended, ms. */
 const DEADLINE = 20 * 60_000
 const LINGER = 10_000
 
@@ -32,7 +32,8 @@ export async function runMocha(args: readonly string[], { env, signal, hold }: R
     child.kill('SIGKILL')
   }
   const stop = (): void => end('interrupted')
-  let timer = setTimeout(end, DEADLINE, `not done after ${DEADLINE / 60_000} minutes`)
+  const deadline = DEADLINE * Math.max(1, Number(env['JOBPORT_PATIENCE']) || 1)
+  let timer = setTimeout(end, deadline, `not done after ${Math.round(deadline / 60_000)} minutes`)
   signal.addEventListener('abort', stop)
   child.once('message', (message) => {
     tally = message as Tally

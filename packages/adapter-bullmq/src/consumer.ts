@@ -7,6 +7,7 @@ import { fromJob, hasGivenId, isOurs, type ForeignBackoff } from './mapping.ts'
 import type { Attend, Fetched, LeaseWorker, NativeJob } from './lease-worker.ts'
 import type { Ledger } from './ledger.ts'
 import type { Note } from './note.ts'
+import { Returns } from './returns.ts'
 import type { Subscription } from './store.ts'
 
 export interface ConsumerOptions {
@@ -34,6 +35,7 @@ export class BullMQConsumer implements Consumer {
   readonly #holding: Holding
   readonly #held = new Map<string, LeasedJob>()
   readonly #foreign = new Set<string>()
+  #delivered = 0
   readonly #closing = new AbortController()
   readonly #pulse: NodeJS.Timeout
   #pinging = false
@@ -50,6 +52,7 @@ export class BullMQConsumer implements Consumer {
     this.#holding = {
       worker,
       ledger,
+      returns: new Returns(),
       signal: this.#closing.signal,
       patience: options.lockDuration / 2,
       onEnd: (leased, uid) => this.#ended(leased, uid),
@@ -120,7 +123,7 @@ export class BullMQConsumer implements Consumer {
     const uid = job.id!
     // an earlier delivery of this job to this very worker, which was too busy to notice that it lost it
     this.#held.get(uid)?.lose()
-    const leased = new LeasedJob(job, note, mayFetch, this.#holding)
+    const leased = new LeasedJob(job, note, this.#delivered++, mayFetch, this.#holding)
     this.#held.set(uid, leased)
     this.#options.deliver(leased)
     return leased.over

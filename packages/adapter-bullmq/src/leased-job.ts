@@ -7,10 +7,12 @@ import { nativeError, storable } from './native-error.ts'
 import type { Fetched, LeaseWorker, NativeJob } from './lease-worker.ts'
 import type { Ledger, Look, Window } from './ledger.ts'
 import type { Note } from './note.ts'
+import type { Returns } from './returns.ts'
 
 export interface Holding {
   readonly worker: LeaseWorker
   readonly ledger: Ledger
+  readonly returns: Returns
   /** Fires when there is no more time for trying. */
   readonly signal: AbortSignal
   /** For how long a store may refuse what it may take later, before it counts as a refusal; ms. */
@@ -42,6 +44,8 @@ export class LeasedJob implements Delivery {
   renewedAt: number = Date.now()
   readonly #job: NativeJob
   readonly #note: Note
+  /** How many were delivered before it. */
+  readonly #place: number
   readonly #mayFetch: () => boolean
   readonly #holding: Holding
   readonly #resolve: (fetched?: Fetched) => void
@@ -50,7 +54,7 @@ export class LeasedJob implements Delivery {
   #reject: ((error: JobportError) => void) | undefined
   #isOver = false
 
-  constructor(job: NativeJob, note: Note, mayFetch: () => boolean, holding: Holding) {
+  constructor(job: NativeJob, note: Note, place: number, mayFetch: () => boolean, holding: Holding) {
     const { message, invalid } = fromJob(job)
     this.message = message
     if (invalid) this.invalid = invalid
@@ -59,6 +63,7 @@ export class LeasedJob implements Delivery {
     this.stalled = job.stalledCounter > Math.max(note.seen ?? 0, note.base ?? 0)
     this.#job = job
     this.#note = note
+    this.#place = place
     this.#mayFetch = mayFetch
     this.#holding = holding
     const { promise, resolve } = Promise.withResolvers<Fetched | undefined>()
@@ -149,7 +154,7 @@ export class LeasedJob implements Delivery {
       // what BullMQ's own `moveToCompleted` does beside is for its telemetry
       return () => backend.moveToCompleted(job, outcome.result, opts.removeOnComplete!, token, mayFetch())
     }
-    if (outcome.type === 'release') return () => job.moveToWait(token)
+    if (outcome.type === 'release') return () => this.#holding.returns.turn(this.#place).then(() => job.moveToWait(token))
     if (outcome.type === 'again' && outcome.attempt === this.attempt) {
       const due = Date.now() + Math.ceil(outcome.delay)
       return () => job.moveToDelayed(due, token)

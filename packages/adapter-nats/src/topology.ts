@@ -33,11 +33,24 @@ export class Topology {
   }
 
   /** Makes what a queue needs for jobs of this priority, once. Rejects with `SERVER_UNSUITABLE` where jobs are not safe. */
-  async ensure(names: Names, level = 0): Promise<void> {
+  ensure(names: Names, level = 0): Promise<void> {
+    return this.#unlessDropped(names, () => this.#ensure(names, level))
+  }
+
+  async #ensure(names: Names, level: number): Promise<void> {
     await this.#once(names.stream, () => this.#ensureStream(names))
     await this.#once(`${names.stream} 0`, () => this.#ensureConsumer(names, 0))
     if (level > 0) await this.#once(`${names.stream} ${level}`, () => this.#ensureConsumer(names, level))
     await this.#watch.use(names)
+  }
+
+  /** Once more, from the start, if another process has dropped the queue since it was made. */
+  #unlessDropped<T>(names: Names, act: () => Promise<T>): Promise<T> {
+    return act().catch((error: unknown) => {
+      if (!isMissing(error)) throw error
+      this.forget(names)
+      return act()
+    })
   }
 
   /** Has the queue's stream looked at from time to time, for a while. */
@@ -71,8 +84,12 @@ export class Topology {
   }
 
   /** Holds for all priorities, also for one that comes into use at the same moment. */
-  async pause(names: Names): Promise<void> {
-    await this.ensure(names)
+  pause(names: Names): Promise<void> {
+    return this.#unlessDropped(names, () => this.#pause(names))
+  }
+
+  async #pause(names: Names): Promise<void> {
+    await this.#ensure(names, 0)
     const { consumers } = this.#client.manager
     const until = new Date(Date.now() + FOREVER)
     for (const level of [0, ...(await this.consumers(names)).keys()])

@@ -117,6 +117,12 @@ export class Control {
     return asking
   }
 
+  /** Of those who were asked, how many are still there and have not answered. */
+  async #silent({ members }: Names, asked: number, answered: number): Promise<number> {
+    const left = await this.#calls.find('counting workers', (channel) => tally(channel, members))
+    return Math.max(0, Math.min(asked, left?.consumerCount ?? 0) - answered)
+  }
+
   async #ask(names: Names, question: Question, deadline: number): Promise<Answers> {
     const members = await this.#calls.find('counting workers', (channel) => tally(channel, names.members))
     const wanted = members?.consumerCount ?? 0
@@ -124,7 +130,7 @@ export class Control {
     const channel = await this.#link.channel()
     try {
       const replies = await collect(channel, names.control, question, wanted, deadline)
-      return { replies, silent: Math.max(0, wanted - replies.length) }
+      return { replies, silent: replies.length < wanted ? await this.#silent(names, wanted, replies.length) : 0 }
     } catch (error) {
       throw toJobportError(error, 'asking workers')
     } finally {

@@ -6,6 +6,9 @@ import type { Context } from '../context.ts'
 /** How late a start may be in a case that is not about lateness, ms: granularity, and a machine that is busy. */
 const SLACK = 2_000
 
+/** By so much slower than usual, a machine says nothing of the broker's lateness. */
+const BUSY = 2
+
 function limits({ features }: Context): { granularity: number; max: number } {
   if (!features.delay) throw new Error('the case needs delay')
   return features.delay
@@ -17,7 +20,7 @@ export const delay: readonly Case[] = [
     title: 'never early: 50 random delays; lateness is within the declared granularity',
     needs: 'delay',
     run: async (ctx) => {
-      const { queue, work, story, completed, random, late } = ctx
+      const { queue, work, story, completed, random, late, untested } = ctx
       await work(() => 1, { concurrency: 50 })
       const due = new Map<string, number>()
       await Promise.all(
@@ -35,6 +38,7 @@ export const delay: readonly Case[] = [
         'early starts, ms',
       ).to.deep.equal([])
       const sorted = lateness.toSorted((a, b) => a - b)
+      if (patiently(1) > BUSY) return void untested.push('lateness: this machine is too busy to tell')
       expect(sorted[24]!, 'median lateness, ms').to.be.at.most(limits(ctx).granularity + patiently(150))
     },
   },

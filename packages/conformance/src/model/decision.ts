@@ -4,7 +4,12 @@ import type { ModelJob } from './model-job.ts'
 import type { End } from './step.ts'
 
 /** Why a delivery ends: a run's end, or what the worker decides without one. */
-export type Ending = End | { readonly how: 'time out' } | { readonly how: 'crashes' } | { readonly how: 'unknown' } | { readonly how: 'stop' }
+export type Ending =
+  | End
+  | { readonly how: 'time out' }
+  | { readonly how: 'crashes' }
+  | { readonly how: 'unknown' }
+  | { readonly how: 'stop' }
 
 export const MESSAGE = 'a run that failed'
 
@@ -20,7 +25,8 @@ export function checkDecision(job: ModelJob, ending: Ending, outcome: Outcome): 
     ...(type === 'complete' && { result: outcome.result }),
   }
   const found = differences(expected, seen)
-  if (found.length > 0) differ(`${id} ended by '${ending.how}' in run ${job.attempt} of ${job.message.attempts}: ${found.join('; ')}`)
+  if (found.length > 0)
+    differ(`${id} ended by '${ending.how}' in run ${job.attempt} of ${job.message.attempts}: ${found.join('; ')}`)
   if (type === 'again' && (outcome.delay < Math.floor(waits[0]) || outcome.delay > Math.ceil(waits[1])))
     differ(`${id} is to wait ${outcome.delay} ms before its run ${outcome.attempt}, not ${waits.join(' to ')}`)
 }

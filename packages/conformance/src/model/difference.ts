@@ -27,5 +27,5 @@ export function show(value: unknown): string {
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && Array.isArray(value) === false
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -74,7 +74,11 @@ async function retold(steps: readonly Step[], first: Difference, exploration: Ex
   return new Difference(`${again.message}\n(${origin}, ${shortest.length} of ${steps.length} steps)\n${programOf(shortest)}`)
 }
 
-async function differenceIn(steps: readonly Step[], { createDriver, time }: Stage, names: Names): Promise<Difference | undefined> {
+async function differenceIn(
+  steps: readonly Step[],
+  { createDriver, time }: Stage,
+  names: Names,
+): Promise<Difference | undefined> {
   const history = new History(createDriver, names, time)
   try {
     await history.play(steps)

@@ -10,7 +10,9 @@ export class Heard {
     worker.on('stalled', (job) => this.#hear(job, 'stalled'))
     worker.on('active', (job) => this.#hear(job, 'active'))
     worker.on('completed', (job, result) => this.#hear(job, `completed ${JSON.stringify(result)}`))
-    worker.on('failed', (job, _, retryIn) => this.#hear(job, retryIn === null ? 'failed for good' : `failed, again in ${retryIn}`))
+    worker.on('failed', (job, _, retryIn) =>
+      this.#hear(job, retryIn === null ? 'failed for good' : `failed, again in ${retryIn}`),
+    )
     worker.on('dead', (job, _, reason) => this.#hear(job, `dead of ${reason}`))
     worker.on('error', () => {})
   }

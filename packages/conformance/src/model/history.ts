@@ -1,9 +1,10 @@
-import { JobportError, type AddOptions, type NewJob, type Queue, type Receipt } from '@jobport/core'
+import type { AddOptions, JobportError, NewJob, Queue, Receipt } from '@jobport/core'
 import type { Driver } from '@jobport/core/driver'
 import { patiently } from '../wait.ts'
 import { differ, show } from './difference.ts'
 import { QueueModel } from './queue-model.ts'
-import { BRIEF, Subject } from './subject.ts'
+import { BRIEF } from './run.ts'
+import { Subject } from './subject.ts'
 import { lookThrough } from './views.ts'
 import type { Draft, Step } from './step.ts'
 import type { Time } from './time.ts'
@@ -37,6 +38,7 @@ export class History {
 
   /** Throws a {@link Difference}. */
   async play(steps: readonly Step[]): Promise<void> {
+    await this.#subject.open()
     await this.#rest()
     for (const [i, step] of steps.entries()) {
       this.#subject.story.push(`${i + 1}. ${show(step)}`)
@@ -81,7 +83,8 @@ export class History {
       case 'work':
         return subject.work(model, step.via, step.concurrency)
       case 'drop':
-        return subject.drop(model, step.via)
+        await subject.drop(model, step.via)
+        return this.#revived(model, step.via)
       case 'pause':
       case 'resume':
         return queue[step.do]()
@@ -91,7 +94,26 @@ export class History {
         return void (await queue.deadLetters.purge())
       case 'redriveAll':
         return void (await queue.deadLetters.redriveAll())
+      case 'remove':
+      case 'bury':
+      case 'redrive':
+        return this.#name(step, model, queue)
     }
+  }
+
+  /** Waits until the workers of a queue that was dropped consume again. */
+  async #revived(model: QueueModel, via: number): Promise<void> {
+    const end = performance.now() + patiently(DEADLINE)
+    const admin = this.#subject.admin(model, via)
+    const workers = Math.min(model.workers.size, 1)
+    for (let status = await admin.status(); status.workers !== workers; status = await admin.status()) {
+      if (performance.now() > end) differ(`${model.name} was dropped, and has ${status.workers} workers since, not ${workers}`)
+      await this.#time.turn()
+    }
+  }
+
+  /** What means one job by its id. */
+  async #name(step: Extract<Step, { readonly id: number }>, model: QueueModel, queue: Queue): Promise<void> {
     const id = this.#idFor(model, step.id)
     if (id === undefined) return
     if (step.do === 'remove') return this.#answered(await queue.remove(id), () => !model.live.has(id))
@@ -139,6 +161,7 @@ export class History {
   async #look(): Promise<void> {
     for (;;) {
       await this.#rest()
+      const { length } = this.story
       try {
         await Promise.all(
           this.#subject.models.map((model, i) =>
@@ -147,7 +170,7 @@ export class History {
         )
         return
       } catch (error) {
-        if (this.#pending() === undefined && !this.#isBarelyDue) throw error
+        if (this.#pending() === undefined && this.story.length === length && !this.#isBarelyDue) throw error
         await this.#time.turn()
       }
     }

@@ -1,48 +1,27 @@
 import { differ, differences, show } from './difference.ts'
-import { isGiven, type ModelJob } from './model-job.ts'
+import type { ModelJob } from './model-job.ts'
 import { later, span, type Moment } from './moment.ts'
 import { precedence } from './order.ts'
+import { QueueState } from './queue-state.ts'
 import { Windows } from './windows.ts'
-import type { Delivery, Features, JobState, Message, Outcome, PublishResult, Scope } from '@jobport/core/driver'
+import type { Delivery, Message, Outcome, PublishResult, Scope } from '@jobport/core/driver'
 
 /** What a delivery tells of its job. */
 export type Handed = Pick<Delivery, 'message' | 'attempt' | 'crashes' | 'stalled'>
-
-export interface ModelOptions {
-  readonly features: Features
-  /** How long after its due time a job may still be shown as delayed, ms. */
-  readonly lateness: number
-}
 
 /**
  * A queue as the contract has it: `driver.ts`, `docs/lifecycle.md` and `docs/guarantees.md`, as a program. It is told what was
  * done and what came of it, follows that, and throws a {@link Difference} where it may not be so. No I/O, no clock of its own.
  */
-export class QueueModel {
-  readonly name: string
-  readonly features: Features
-  /** By id: a queue never has two live jobs of one. */
-  readonly live: Map<string, ModelJob> = new Map()
-  /** Oldest death first. */
-  readonly letters: ModelJob[] = []
-  /** Concurrency by worker. */
-  readonly workers: Map<number, number> = new Map()
-  paused = false
+export class QueueModel extends QueueState {
   readonly #windows = new Windows()
   /** Handed to the broker, whose answer has not come: by uid, how each of them becomes live. */
   readonly #coming = new Map<string, (at: Moment) => void>()
   /** Workers whose connection is being closed. */
   readonly #going = new Set<number>()
-  readonly #lateness: number
   #order = 0
   #batch = 0
   #tick = 0
-
-  constructor(name: string, { features, lateness }: ModelOptions) {
-    this.name = name
-    this.features = features
-    this.#lateness = lateness
-  }
 
   /** On its way: it may be delivered before the broker has answered. */
   adding(message: Message, from: number): void {
@@ -154,14 +133,14 @@ export class QueueModel {
 
   /** Live: only what waits or is delayed, and then it never runs. Dead: the letter of that uid. */
   removed(key: string, scope: Scope, answer: boolean): void {
-    const job = scope === 'live' ? this.#atRest().find(({ message }) => message.id === key) : this.#letter(key)
+    const job = scope === 'live' ? this.atRest().find(({ message }) => message.id === key) : this.#letter(key)
     if (answer !== (job !== undefined)) differ(`remove of ${key} (${scope}) answered ${answer}; it is ${show(job?.state)}`)
     if (job) this.#forget(job)
   }
 
   /** Live: all that waits or is delayed. Dead: all letters. */
   purged(scope: Scope, count: number): void {
-    const jobs = scope === 'live' ? this.#atRest() : [...this.letters]
+    const jobs = scope === 'live' ? this.atRest() : [...this.letters]
     if (count !== jobs.length) differ(`purge (${scope}) answered ${count}, and ${jobs.length} jobs were there`)
     for (const job of jobs) this.#forget(job)
   }
@@ -202,64 +181,16 @@ export class QueueModel {
   /** Time has come to `now`: what is certainly due waits. */
   passed(now: number): void {
     for (const job of this.live.values()) {
-      if (!job.due || job.due.to + this.#lateness > now) continue
+      if (!job.due || job.due.to + this.lateness > now) continue
       Object.assign(job, { state: 'waiting', place: { kind: 'due', at: job.due } })
       delete job.due
     }
-  }
-
-  /** When a job last fell due, epoch ms. */
-  get lastDue(): number {
-    return Math.max(0, ...[...this.live.values()].map(({ place }) => (place.kind === 'due' ? place.at.to : 0)))
-  }
-
-  /** When the next delayed job may start at the earliest, and when it certainly waits at the latest; epoch ms. */
-  get nextDue(): Moment | undefined {
-    const dues = [...this.live.values()].flatMap(({ due }) => due ?? [])
-    const next = dues.toSorted((a, b) => a.from - b.from)[0]
-    return next && { from: next.from, to: next.to + this.#lateness }
   }
 
   /** Nothing moves: from now on nothing may overtake what waits. */
   rested(): void {
     this.#tick++
     for (const job of this.live.values()) job.rested = job.state === 'waiting'
-  }
-
-  /** Jobs that some worker should be given and has not been given yet. */
-  get owed(): number {
-    if (this.paused) return 0
-    const free = [...this.workers].reduce((sum, [worker, concurrency]) => sum + concurrency - this.held(worker), 0)
-    return Math.min(free, this.in('waiting').length)
-  }
-
-  /** Jobs whose end the broker has not confirmed, or whose loss it has not found out yet. */
-  get unsettled(): number {
-    return [...this.live.values()].filter(({ settling, lost }) => settling || lost).length
-  }
-
-  in(state: JobState): ModelJob[] {
-    if (state === 'dead') return this.letters.toReversed()
-    return [...this.live.values()].filter((job) => job.state === state)
-  }
-
-  /** Those that `list` shows. */
-  listed(state: JobState): ModelJob[] {
-    const { inspect } = this.features
-    if (state === 'dead' || inspect === 'all') return this.in(state)
-    return inspect === 'given' ? this.in(state).filter(isGiven) : []
-  }
-
-  letter(id: string): ModelJob | undefined {
-    return this.letters.findLast(({ message }) => message.id === id)
-  }
-
-  held(worker: number): number {
-    return [...this.live.values()].filter((job) => job.worker === worker && !job.settling && !job.lost).length
-  }
-
-  isLone(worker: number): boolean {
-    return this.workers.size === 1 && this.workers.get(worker) === 1
   }
 
   #begin(message: Message, at: Moment, order: number): void {
@@ -295,12 +226,9 @@ export class QueueModel {
     for (const other of this.in('waiting')) {
       if (other === job || !other.rested) continue
       const why = precedence(other, here, this.features)
-      if (why) differ(`${job.message.id} was delivered before ${other.message.id}, which had to come first: ${why} (at ${span(at)})`)
+      if (why)
+        differ(`${job.message.id} was delivered before ${other.message.id}, which had to come first: ${why} (at ${span(at)})`)
     }
-  }
-
-  #atRest(): ModelJob[] {
-    return [...this.live.values()].filter(({ state }) => state === 'waiting' || state === 'delayed')
   }
 
   #letter(uid: string): ModelJob | undefined {

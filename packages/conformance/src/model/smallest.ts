@@ -4,7 +4,11 @@ import type { Step } from './step.ts'
 export type GoesWrong = (steps: readonly Step[], lane: number) => Promise<boolean>
 
 /** The shortest history that still goes wrong, found by leaving out ever fewer steps at a time, then what the jobs of a step do not need. */
-export async function smallest(steps: readonly Step[], goesWrong: GoesWrong, { lanes, until }: { lanes: number; until: number }): Promise<readonly Step[]> {
+export async function smallest(
+  steps: readonly Step[],
+  goesWrong: GoesWrong,
+  { lanes, until }: { lanes: number; until: number },
+): Promise<readonly Step[]> {
   const search = new Search(goesWrong, lanes, until)
   let found = steps
   for (let size = Math.ceil(steps.length / 2); size >= 1 && !search.isOver; ) {
@@ -14,7 +18,8 @@ export async function smallest(steps: readonly Step[], goesWrong: GoesWrong, { l
     else break
     size = Math.min(size, Math.max(1, found.length))
   }
-  for (let plainer = await search.first(plainerThan(found)); plainer; plainer = await search.first(plainerThan(found))) found = plainer
+  for (let plainer = await search.first(plainerThan(found)); plainer; plainer = await search.first(plainerThan(found)))
+    found = plainer
   return found
 }
 

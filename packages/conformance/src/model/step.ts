@@ -60,7 +60,9 @@ export function stepsFor({ delay, dedup, priority, pause, cancel }: Features, wa
   ) as fc.Arbitrary<Backoff>
   const id = fc.constantFrom(...IDS)
   const optional = <T>(declared: unknown, weight: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-    declared ? fc.oneof({ weight: 10 - weight, arbitrary: fc.constant(undefined) }, { weight, arbitrary }) : fc.constant(undefined)
+    declared
+      ? fc.oneof({ weight: 10 - weight, arbitrary: fc.constant(undefined) }, { weight, arbitrary })
+      : fc.constant(undefined)
   const draft = fc
     .record({
       name: fc.oneof(
@@ -96,7 +98,10 @@ export function stepsFor({ delay, dedup, priority, pause, cancel }: Features, wa
     [12, fc.record({ do: fc.constant('end' as const), run, end })],
     [1, fc.record({ do: fc.constant('lose' as const), run })],
     [2, fc.record({ do: fc.constant('bury' as const), ...place, id: run })],
-    [3, fc.record({ do: fc.constant('redrive' as const), ...place, id: run, attempts: fc.constantFrom(undefined, undefined, 2) })],
+    [
+      3,
+      fc.record({ do: fc.constant('redrive' as const), ...place, id: run, attempts: fc.constantFrom(undefined, undefined, 2) }),
+    ],
     [3, fc.record({ do: fc.constantFrom('clear' as const, 'redriveAll' as const, 'drop' as const), ...place })],
     [cancel ? 2 : 0, fc.record({ do: fc.constant('remove' as const), ...place, id: run })],
     [cancel ? 1 : 0, fc.record({ do: fc.constant('purge' as const), ...place })],

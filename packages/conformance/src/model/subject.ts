@@ -1,31 +1,14 @@
 import { Broker, RetryError, UnrecoverableError, type Handler, type Job, type Queue, type Worker } from '@jobport/core'
 import type { Delivery, Driver, Message, Outcome, PublishResult, QueueAdmin } from '@jobport/core/driver'
 import { settling, tamper, tamperAdmin } from '../tamper.ts'
-import { checkDecision, MESSAGE, resultOf, type Ending } from './decision.ts'
+import { checkDecision, MESSAGE, resultOf } from './decision.ts'
+import { CRASH_LIMIT, eventsOf, fateOf, told, type Run } from './run.ts'
 import { Difference, differ } from './difference.ts'
 import { Heard } from './heard.ts'
-import type { ModelJob } from './model-job.ts'
 import type { Moment } from './moment.ts'
 import type { QueueModel } from './queue-model.ts'
 import type { End } from './step.ts'
 import type { Time } from './time.ts'
-
-/** Beyond it a job is dead without a run; at two crashes a job would run alone, and this history could not go on beside it. */
-const CRASH_LIMIT = 1
-/** Of a job named `brief`, ms. */
-export const BRIEF = 5
-
-/** One run of a job named `job`, which goes on until a step ends it. */
-export interface Run {
-  readonly job: ModelJob
-  readonly model: QueueModel
-  readonly delivery: Delivery
-  /** How it is to end, once that is known. */
-  ending?: Ending
-  /** It was lost, or its queue dropped, or its connection closed: what becomes of its late end is not this history's matter. */
-  over?: 'lost' | 'gone'
-  end?: { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void }
-}
 
 interface Link {
   readonly driver: Driver
@@ -44,8 +27,8 @@ export class Subject {
   readonly ids: Map<QueueModel, Set<string>>
   readonly #createDriver: () => Driver
   readonly #time: Time
-  readonly #links: Link[]
-  #failure: unknown
+  readonly #links: Link[] = []
+  #failure: Difference | undefined
   #workers = 0
 
   constructor(createDriver: () => Driver, models: readonly QueueModel[], time: Time) {
@@ -53,7 +36,11 @@ export class Subject {
     this.models = models
     this.#time = time
     this.ids = new Map(models.map((model) => [model, new Set<string>()]))
-    this.#links = [this.#open(), this.#open()]
+  }
+
+  /** Opens its two connections. */
+  async open(): Promise<void> {
+    this.#links.push(await this.#open(), await this.#open())
   }
 
   queue(model: QueueModel, via: number): Queue {
@@ -107,7 +94,7 @@ export class Subject {
     for (const [model, { id }] of link.workers) model.workerWent(id)
     await link.broker.close({ timeout: 0 })
     this.#drop((run) => run.over === 'gone')
-    this.#links[via] = this.#open()
+    this.#links[via] = await this.#open()
   }
 
   end(nth: number, end: End): void {
@@ -152,7 +139,8 @@ export class Subject {
     const workers = this.#links.flatMap((link) => [...link.workers.values()])
     await Promise.all(workers.map(({ worker }) => worker.stop({ timeout: 0 })))
     try {
-      await Promise.all(this.models.map(({ name }) => this.#links[0]!.driver.admin(name).drop()))
+      const [link] = this.#links
+      if (link) await Promise.all(this.models.map(({ name }) => link.driver.admin(name).drop()))
     } finally {
       await Promise.all(this.#links.map(({ broker }) => broker.close({ timeout: 0 })))
     }
@@ -174,7 +162,7 @@ export class Subject {
     }
   }
 
-  #open(): Link {
+  async #open(): Promise<Link> {
     const link: Link = { driver: this.#createDriver(), broker: undefined as never, workers: new Map(), isClosing: false }
     const told = tamper(link.driver, {
       publish: (honest, queue, messages, options) =>
@@ -184,6 +172,7 @@ export class Subject {
     })
     const broker = new Broker(told)
     broker.on('error', () => {})
+    await broker.connect()
     return Object.assign(link, { broker })
   }
 
@@ -191,7 +180,11 @@ export class Subject {
     return this.models.find(({ name }) => name === queue) ?? differ(`a queue '${queue}' turned up`)
   }
 
-  async #publish(model: QueueModel, messages: readonly Message[], publish: () => Promise<PublishResult[]>): Promise<PublishResult[]> {
+  async #publish(
+    model: QueueModel,
+    messages: readonly Message[],
+    publish: () => Promise<PublishResult[]>,
+  ): Promise<PublishResult[]> {
     const from = this.#time.now()
     for (const message of messages) {
       this.ids.get(model)!.add(message.id)
@@ -241,11 +234,10 @@ export class Subject {
       const { stalled } = delivery
       const job = model.delivered(delivery, worker.id, now)
       this.story.push(`    ${message.id} goes to worker ${worker.id}, attempt ${job.attempt}, crashes ${job.crashes}`)
-      const fate: Ending['how'] | undefined =
-        job.crashes > CRASH_LIMIT ? 'crashes' : message.name === 'stray' ? 'unknown' : message.name === 'brief' ? 'time out' : undefined
-      const runs = fate === undefined || fate === 'time out'
+      const fate = fateOf(job)
+      const runs = fate === undefined || fate.how === 'time out'
       this.heard.expect(message.uid, ...(stalled ? ['stalled'] : []), ...(runs ? ['active'] : []))
-      return { job, model, delivery, ...(fate && { ending: { how: fate } as Ending }) }
+      return { job, model, delivery, ...(fate && { ending: fate }) }
     })
     if (!run) return receive(delivery)
     this.runs.push(run)
@@ -303,32 +295,5 @@ export class Subject {
       this.#failure ??= error
       return undefined
     }
-  }
-}
-
-function told(outcome: Outcome): string {
-  switch (outcome.type) {
-    case 'again':
-      return `again in ${outcome.delay} ms, as attempt ${outcome.attempt}`
-    case 'dead':
-      return `dead (${outcome.reason})`
-    default:
-      return outcome.type
-  }
-}
-
-function eventsOf({ ending }: Run, outcome: Outcome): string[] {
-  switch (outcome.type) {
-    case 'complete':
-      return [`completed ${JSON.stringify(outcome.result)}`]
-    case 'again':
-      return [`failed, again in ${outcome.delay}`]
-    case 'dead': {
-      const ran = ending?.how !== 'crashes' && ending?.how !== 'unknown'
-      // a job without a handler has not run, and has failed for all that
-      return [...(ran ? ['failed for good'] : []), `dead of ${outcome.reason}`]
-    }
-    case 'release':
-      return []
   }
 }

@@ -7,7 +7,12 @@ import type { QueueModel } from './queue-model.ts'
 const STATES: readonly JobState[] = ['waiting', 'delayed', 'active', 'dead']
 
 /** Compares all that a queue shows with what it must show: counts, status, every job by its id, and all pages. At a quiet moment. */
-export async function lookThrough(model: QueueModel, admin: QueueAdmin, ids: readonly string[], tolerance: number): Promise<void> {
+export async function lookThrough(
+  model: QueueModel,
+  admin: QueueAdmin,
+  ids: readonly string[],
+  tolerance: number,
+): Promise<void> {
   await Promise.all([
     checkCounts(model, admin),
     checkStatus(model, admin),
@@ -46,7 +51,11 @@ async function checkPages(model: QueueModel, admin: QueueAdmin, state: JobState,
     const uids = seen.map(({ message }) => message.uid)
     same([...jobs.keys()].toSorted(), uids.toSorted(), `${what}, uids`)
     for (const view of seen) checkView(jobs.get(view.message.uid), view, `${what}, ${view.message.id}`, tolerance)
-    if (state === 'dead') checkDeaths(seen.map(({ message }) => jobs.get(message.uid)!), what)
+    if (state === 'dead')
+      checkDeaths(
+        seen.map(({ message }) => jobs.get(message.uid)!),
+        what,
+      )
     same(order ?? uids, uids, `${what}, order`)
     order = uids
   }
@@ -67,7 +76,11 @@ async function pagesOf(admin: QueueAdmin, state: JobState, limit: number, count:
 /** Newest first. */
 function checkDeaths(letters: readonly ModelJob[], what: string): void {
   const ticks = letters.map(({ death }) => death!.tick)
-  same(ticks.toSorted((a, b) => b - a), ticks, `${what}, when they died`)
+  same(
+    ticks.toSorted((a, b) => b - a),
+    ticks,
+    `${what}, when they died`,
+  )
 }
 
 function checkView(job: ModelJob | undefined, seen: StoredJob | undefined, what: string, tolerance: number): void {
