@@ -14,6 +14,7 @@ const MISTAKES: readonly (readonly [command: string, says: string])[] = [
   ['scripts/certificates.ts --no-such', "'--no-such'"],
   ['scripts/nightly.ts --only redis,kafka', "'kafka' names none of memory, bullmq-redis"],
   ['scripts/nightly.ts --torture some', '--torture takes a whole number from 0'],
+  ['scripts/histories.ts --sequences few', '--sequences takes a whole number from 1'],
   ['scripts/stress.ts --only memory', "'memory' names none of bullmq-redis"],
   ['scripts/upgrade.ts now', "'now'"],
   ['scripts/new-adapter.ts kafka --no-such', "'--no-such'"],

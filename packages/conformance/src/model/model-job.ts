@@ -22,7 +22,7 @@ export interface ModelJob {
   /** When a delayed job is due. */
   due?: Moment
   place: Place
-  /** Its place in order of arrival, which a release does not change. */
+  /** Its place in order of arrival; of one that was delivered, in order of delivery, in which it goes back. */
   order: number
   /** It waited already when nothing moved last: whatever starts now must not belong behind it. */
   rested: boolean

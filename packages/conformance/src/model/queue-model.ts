@@ -71,7 +71,7 @@ export class QueueModel extends QueueState {
     if (this.isLone(worker)) this.#checkTurn(job, at)
     if (this.held(worker) >= this.workers.get(worker)!) differ(`${id} was delivered beyond the concurrency of worker ${worker}`)
     delete job.due
-    return Object.assign(job, { state: 'active', worker, stalled: false, rested: false })
+    return Object.assign(job, { state: 'active', worker, stalled: false, rested: false, order: ++this.#order })
   }
 
   /** Its worker has asked for this end; what comes until the broker confirms it may already follow from it. */
