@@ -39,7 +39,7 @@ export interface WorkerHealth {
   readonly consuming: boolean
   /** Jobs in hand. */
   readonly running: number
-  /** Those of them that have ended, while the broker refuses to store how. */
+  /** Those of them that have ended, while the broker refuses to store how, or has not answered for a minute. */
   readonly stuck: number
 }
 
@@ -136,10 +136,10 @@ export class Broker extends Emitter<BrokerEvents> {
   }
 
   /**
-   * Stops the workers, gracefully for `timeout` ms, then disconnects. Idempotent: the first call's `timeout` counts, for a worker that
-   * is stopping already its own. Ends in time even if the broker is
-   * away. The process then exits by itself. No worker can be made from now on; running jobs may use the broker until
-   * the workers have stopped, then all calls are refused with `CLOSED`.
+   * Stops the workers, gracefully for `timeout` ms, then disconnects. Idempotent: the first call's `timeout` counts, and for a
+   * worker that is stopping already its own. Ends in time even if the broker is away. The process then exits by itself. No
+   * worker can be made from now on. Running jobs may use the broker until the workers have stopped; then all calls are
+   * refused with `CLOSED`.
    */
   async close(options: StopOptions = {}): Promise<void> {
     checkStop(options)

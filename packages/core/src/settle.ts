@@ -6,7 +6,7 @@ import type { Delivery, Outcome } from './driver.ts'
 export interface SettleOptions {
   /** Told of each refusal. */
   readonly report: (error: Error) => void
-  /** Called once, when not even the bare outcome was taken: the slot is stuck from now on. */
+  /** The broker takes no outcome for now, or has not answered for a minute: the slot is stuck. May be called more than once. */
   readonly onStuck: (delivery: Delivery) => void
   /** Gives up at once when it fires. */
   readonly signal: AbortSignal
@@ -14,6 +14,8 @@ export interface SettleOptions {
 
 /** How long a bare outcome is offered to a broker that refuses it, ms. */
 const PATIENCE = 60_000
+/** After this long without an answer the slot counts as stuck, ms. The settlement goes on: a second one could double it. */
+const SILENCE = 60_000
 const FIRST_WAIT = 250
 const LONGEST_WAIT = 5_000
 
@@ -29,7 +31,7 @@ const TRIES = 3
  */
 export async function settle(delivery: Delivery, outcome: Outcome, options: SettleOptions): Promise<boolean> {
   try {
-    await delivery.settle(outcome)
+    await offer(delivery, outcome, options)
     return true
   } catch (thrown) {
     return settleLesser(delivery, [outcome, ...lesserOf(outcome)], refusal(thrown), options)
@@ -40,8 +42,9 @@ async function settleLesser(
   delivery: Delivery,
   left: Outcome[],
   refused: JobportError,
-  { report, onStuck, signal }: SettleOptions,
+  options: SettleOptions,
 ): Promise<boolean> {
+  const { report, onStuck, signal } = options
   const end = performance.now() + PATIENCE
   let wait = 0
   let passing = 0
@@ -66,11 +69,24 @@ async function settleLesser(
     }
     if (delivery.lease.isLost) throw leaseLost(delivery.message)
     try {
-      await delivery.settle(left[0]!)
+      await offer(delivery, left[0]!, options)
       return true
     } catch (thrown) {
       refused = refusal(thrown)
     }
+  }
+}
+
+/** Settles it. A broker that gives no answer is reported once, and waited for. */
+async function offer(delivery: Delivery, outcome: Outcome, { report, onStuck }: SettleOptions): Promise<void> {
+  const silent = setTimeout(() => {
+    report(unanswered(delivery, outcome))
+    onStuck(delivery)
+  }, SILENCE).unref()
+  try {
+    await delivery.settle(outcome)
+  } finally {
+    clearTimeout(silent)
   }
 }
 
@@ -112,4 +128,9 @@ function refusal(thrown: unknown): JobportError {
 function said({ message: { id, name } }: Delivery, { type }: Outcome, refused: JobportError, next: string): JobportError {
   const text = `the broker refuses to settle ${name} ${id} as '${type}': ${refused.message}; ${next}`
   return new JobportError(refused.code, text, { id, cause: refused })
+}
+
+function unanswered({ message: { id, name } }: Delivery, { type }: Outcome): JobportError {
+  const text = `settling ${name} ${id} as '${type}' has had no answer for ${SILENCE} ms; still waiting`
+  return new JobportError('TIMEOUT', text, { id })
 }

@@ -33,7 +33,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   readonly #crashLimit: number
   readonly #connection: Connection
   readonly #consuming: Consuming
-  /** Settled in vain so far. */
+  /** The broker has refused how they ended, or not said for a minute. */
   readonly #stuck = new Set<Delivery>()
   /** Fires when a stop has run out of time. */
   readonly #ended = new AbortController()
@@ -92,7 +92,10 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     return this.#work.size
   }
 
-  /** Jobs in hand that have ended, while the broker refuses to store how. After a minute the worker gives each of them up. */
+  /**
+   * Jobs in hand that have ended, while the broker refuses to store how, or has not answered for a minute. After a minute of
+   * refusals the worker gives a job up; for an answer it waits.
+   */
   get stuck(): number {
     return this.#stuck.size
   }

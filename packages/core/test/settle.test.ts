@@ -9,8 +9,8 @@ describe('settling, on a broker that refuses', () => {
   const error = { name: 'TypeError', message: 'm'.repeat(4_000), stack: 's'.repeat(10_000) }
   const rejected = new JobportError('REJECTED', 'too large')
 
-  /** A delivery that takes only what `takes` says. */
-  const setUp = (takes: (outcome: Outcome) => boolean, refusal: Error = rejected) => {
+  /** A delivery that takes only what `takes` says; a promise is its answer. */
+  const setUp = (takes: (outcome: Outcome) => boolean | Promise<void>, refusal: Error = rejected) => {
     const tried: Outcome[] = []
     const seen = { tried, stuck: 0, abandoned: 0, reports: [] as JobportError[] }
     const lease = new Lease()
@@ -22,7 +22,9 @@ describe('settling, on a broker that refuses', () => {
       lease,
       settle: async (outcome) => {
         tried.push(outcome)
-        if (!takes(outcome)) throw refusal
+        const taken = takes(outcome)
+        if (taken instanceof Promise) return taken
+        if (!taken) throw refusal
       },
       abandon: () => void seen.abandoned++,
     }
@@ -106,6 +108,46 @@ describe('settling, on a broker that refuses', () => {
     } finally {
       mock.timers.reset()
       mock.restoreAll()
+    }
+  })
+
+  it('counts as stuck after a minute without an answer, and is settled once all the same', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] })
+    try {
+      const answer = Promise.withResolvers<void>()
+      const { seen, run } = setUp(() => answer.promise)
+      const end = run({ type: 'complete', result: 1 })
+      mock.timers.tick(59_999)
+      expect(seen.stuck).to.equal(0)
+      mock.timers.tick(1)
+      expect(seen.stuck).to.equal(1)
+      expect(seen.reports).to.have.length(1)
+      expect(seen.reports[0]).to.include({ code: 'TIMEOUT', id: 'i' })
+      mock.timers.tick(600_000)
+      answer.resolve()
+      expect(await end).to.equal(true)
+      expect(seen.tried).to.have.length(1)
+      expect(seen.reports).to.have.length(1)
+      expect(seen).to.include({ stuck: 1, abandoned: 0 })
+    } finally {
+      mock.timers.reset()
+    }
+  })
+
+  it('is offered less if the broker refuses it after that minute', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] })
+    try {
+      const answer = Promise.withResolvers<void>()
+      const { seen, run } = setUp((outcome) => (outcome.type === 'complete' && outcome.result === 1 ? answer.promise : true))
+      const end = run({ type: 'complete', result: 1 })
+      mock.timers.tick(60_000)
+      answer.reject(rejected)
+      expect(await end).to.equal(true)
+      expect(seen.tried.at(-1)).to.deep.equal({ type: 'complete', result: null })
+      mock.timers.tick(60_000)
+      expect(seen).to.include({ stuck: 1, abandoned: 0 })
+    } finally {
+      mock.timers.reset()
     }
   })
 

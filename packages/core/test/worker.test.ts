@@ -187,6 +187,28 @@ describe('worker, on scripted deliveries', () => {
     expect(driver.abandoned).to.deep.equal(['strange'])
   })
 
+  it('shows a slot whose settlement has no answer, until it has', async () => {
+    driver.admin = () => ({ status: async () => ({ paused: false, workers: 1 }) }) as never
+    const worker = await work(() => 1)
+    const answer = Promise.withResolvers<void>()
+    mock.timers.enable({ apis: ['setTimeout'] })
+    try {
+      driver.deliver('silent', { settle: () => answer.promise })
+      for (let i = 0; i < 5; i++) await turn()
+      expect(worker).to.include({ running: 1, stuck: 0 })
+      mock.timers.tick(60_000)
+    } finally {
+      mock.timers.reset()
+    }
+    expect(worker).to.include({ running: 1, stuck: 1 })
+    expect(await broker.health()).to.have.property('ok', false)
+    expect(errors.at(-1)).to.include({ code: 'TIMEOUT', id: 'silent' })
+    answer.resolve()
+    for (let i = 0; i < 5; i++) await turn()
+    expect(worker).to.include({ running: 0, stuck: 0 })
+    expect(await broker.health()).to.have.property('ok', true)
+  })
+
   it('tries again when subscribing hangs, and stops what comes too late', async () => {
     mock.timers.enable({ apis: ['setTimeout'] })
     try {
