@@ -106,8 +106,15 @@ export class RetryError extends Error {
 
 /** Takes user names, passwords and tokens out of URLs, wherever they stand in `text`; rather too much than too little. */
 export function redact(text: string): string {
-  const bare = text.includes('@') ? text.replace(/([a-z][a-z0-9+.-]{0,30}:\/\/)\S{0,500}@/gi, '$1***@') : text
+  const bare = text.includes('@') ? text.replace(/\S+/g, withoutLogin) : text
   return bare.replace(/([?&](?:pass|password|token)=)[^&\s]+/gi, '$1***')
+}
+
+/** A word without what stands between its first `://` and its last `@`. Tokens of cloud providers can be thousands of characters. */
+function withoutLogin(word: string): string {
+  const start = word.search(/[a-z0-9+.-]:\/\//i) + 4
+  const end = word.lastIndexOf('@')
+  return start > 3 && end >= start ? `${word.slice(0, start)}***${word.slice(end)}` : word
 }
 
 /** Native errors can hold credentials in the text and, as ioredis does with AUTH, in the command they quote. */

@@ -12,6 +12,7 @@ describe('errors', () => {
     expect(redact('nats://u:canary@a:4222,u2:canary2@b:4222 failed')).to.equal('nats://***@b:4222 failed')
     expect(redact('nats://a:4222,u2:canary2@b:4222,nats://canary@c')).not.to.include('canary')
     expect(redact('postgres://h/d?user=u&password=canary&a=1, nats://h?token=canary')).not.to.include('canary')
+    expect(redact(`postgres://u:${'canary'.repeat(300)}@host failed`)).to.equal('postgres://***@host failed')
     expect(redact('see https://host/path and mail a@b')).to.equal('see https://host/path and mail a@b')
   })
 
