@@ -78,9 +78,9 @@ function show(thrown: unknown): string {
   }
 }
 
-/** The value, or its first fields: `inspect` reads all of them, however many there are. */
+/** The value, or its first fields: `inspect` reads all of them, however many there are. Of a list it reads the first ones only. */
 function beginning(value: object | null): unknown {
-  if (value === null || Array.isArray(value)) return value
+  if (value === null || isList(value)) return value
   const keys = Object.keys(value)
   const isBig = keys.length > FIELDS || Object.values(value).some((field: unknown) => sizeOf(field) > FIELDS)
   if (!isBig) return value
@@ -91,7 +91,12 @@ function beginning(value: object | null): unknown {
 const FIELDS = 20
 
 function sizeOf(field: unknown): number {
-  return typeof field === 'object' && field !== null && !Array.isArray(field) ? Object.keys(field).length : 0
+  return typeof field === 'object' && field !== null && !isList(field) ? Object.keys(field).length : 0
+}
+
+/** An array or a buffer. Each byte of a buffer is a key. */
+function isList(value: object): boolean {
+  return Array.isArray(value) || ArrayBuffer.isView(value)
 }
 
 /** The longest well-formed beginning of `text` that JSON holds in `most` bytes, without NUL. */

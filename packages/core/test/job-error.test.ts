@@ -75,6 +75,14 @@ describe('the error of a job', () => {
     expect(toError({ code: 5, detail: { why: 'no' } }).message).to.equal("{ code: 5, detail: { why: 'no' } }")
   })
 
+  it('is made soon of a large buffer, and of an object that has one', () => {
+    const body = Buffer.alloc(20_000_000, 'a')
+    const start = performance.now()
+    expect(toError(body).message).to.match(/^<Buffer 61 61/)
+    expect(toError({ status: 500, body }).message).to.include('status: 500').and.include('<Buffer 61 61')
+    expect(performance.now() - start).to.be.below(2_000)
+  })
+
   it('is made although Error.prepareStackTrace throws', () => {
     const { prepareStackTrace } = Error
     Error.prepareStackTrace = () => {
