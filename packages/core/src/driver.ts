@@ -59,7 +59,7 @@ export interface Features {
   readonly pause: boolean
   /** `remove` of live jobs: of all, or only of those whose id the caller gave. `purge` empties the queue either way. */
   readonly cancel: false | 'given' | 'all'
-  /** `get` and `list` of live jobs, likewise. Dead letters can always be read. */
+  /** `get` and `list` of live jobs: of all, or only of those whose id the caller gave. Dead letters can always be read. */
   readonly inspect: false | 'given' | 'all'
   /** Jobs outlive this process and a restart of the broker; several processes may share a queue. */
   readonly durable: boolean
