@@ -110,7 +110,7 @@ async function isWaiting({ counted, features }: Context, queue: Context['queue']
 
 /** Jobs that are added in the reverse order of their due times. */
 async function inOrder(ctx: Context, way: 'beside' | 'overdue'): Promise<void> {
-  const { another, work, story } = ctx
+  const { another, work, story, untested } = ctx
   const queue = another(way)
   const step = declared(ctx).resolution + APART
   const ids = Array.from({ length: JOBS }, (_, i) => `${way}-${i}`)
@@ -128,8 +128,8 @@ async function inOrder(ctx: Context, way: 'beside' | 'overdue'): Promise<void> {
     'all starts',
     () => story.tally(),
   )
-  // adds that took longer than the first job's wait show nothing
   if (isTimely) expect(started(), way).to.deep.equal(ids)
+  else untested.push(`order of due time, ${way}: the adds took longer than the first job's wait`)
 }
 
 /** Jobs that fail in one order, and wait so that they are due in the reverse one. */
