@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { settling, tamper, tamperAdmin } from '../tamper.ts'
-import { answering, type Saboteur } from './saboteur.ts'
+import { answering, redriving, type Saboteur } from './saboteur.ts'
 import type { Consumer } from '@jobport/core/driver'
 
 /** What 'ignores the pause' claims, on every connection. */
@@ -22,27 +22,14 @@ export const tending: readonly Saboteur[] = [
       return { ...rest, jobs: state === 'dead' ? jobs.flatMap((job) => [job, job]) : jobs }
     },
   })),
-  {
-    name: 'doubles a job on redrive',
-    caughtBy: 'DLQ-08',
-    touches: [5],
-    wrap: (driver) =>
-      tamper(driver, {
-        admin: (honest, queue) =>
-          tamperAdmin(honest, {
-            redrive: async (uid, as) => {
-              const { jobs } = await honest.list('dead', { limit: 1_000 })
-              const letter = jobs.find(({ message }) => message.uid === uid)
-              const twin = randomUUID()
-              if (letter)
-                await driver.publish(queue, [{ ...letter.message, id: twin, uid: twin }], {
-                  signal: new AbortController().signal,
-                })
-              return honest.redrive(uid, as)
-            },
-          }),
-      }),
-  },
+  redriving(
+    { name: 'doubles a job on redrive', caughtBy: 'DLQ-08', touches: [5] },
+    async ({ letter, honest, publish }, uid, as) => {
+      const twin = randomUUID()
+      if (letter) await publish({ ...letter, id: twin, uid: twin })
+      return honest.redrive(uid, as)
+    },
+  ),
   {
     name: 'hangs on stop',
     caughtBy: 'SHU-04',

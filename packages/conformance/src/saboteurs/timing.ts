@@ -1,12 +1,12 @@
-import { tamper, tamperAdmin } from '../tamper.ts'
-import { answering, type Saboteur } from './saboteur.ts'
+import { tamper } from '../tamper.ts'
+import { answering, redriving, type Saboteur } from './saboteur.ts'
 import type { Message } from '@jobport/core/driver'
 
 const SECOND = 1_000
 /** Beyond what memory declares, ms. */
 const LATE = 150
 
-/** Saboteurs that keep time badly, and say so of nobody. */
+/** Saboteurs that keep time badly, and tell nobody. */
 export const timing: readonly Saboteur[] = [
   waiting('is later than it declares', 'DEL-15', (delay) => delay + LATE),
   waiting('runs what is due within one second in order of adding', 'DEL-16', (delay) => {
@@ -39,8 +39,8 @@ export const timing: readonly Saboteur[] = [
       return removed.filter(Boolean).length
     },
   })),
-  redriving('redrives with the delay', ({ delay }) => ({ ...(delay !== undefined && { delay }) })),
-  redriving('redrives with the dedup window', ({ dedup }) => ({ ...(dedup && { dedup }) })),
+  keeping('redrives with the delay', ({ delay }) => ({ ...(delay !== undefined && { delay }) })),
+  keeping('redrives with the dedup window', ({ dedup }) => ({ ...(dedup && { dedup }) })),
 ]
 
 function waiting(name: string, caughtBy: string, change: (delay: number) => number): Saboteur {
@@ -61,28 +61,13 @@ function waiting(name: string, caughtBy: string, change: (delay: number) => numb
 }
 
 /** The new life keeps something of the old one. */
-function redriving(name: string, kept: (message: Message) => Partial<Message>): Saboteur {
-  return {
-    name,
-    caughtBy: 'DLQ-14',
-    touches: [2, 4, 5],
-    wrap: (driver) =>
-      tamper(driver, {
-        admin: (honest, queue) =>
-          tamperAdmin(honest, {
-            redrive: async (uid, as) => {
-              const { jobs } = await honest.list('dead', { limit: 1_000 })
-              const letter = jobs.find(({ message }) => message.uid === uid)
-              if (!letter) return 'missing'
-              const { delay: _, dedup: __, ...message } = letter.message
-              const [result] = await driver.publish(queue, [{ ...message, ...as, ...kept(letter.message) }], {
-                signal: new AbortController().signal,
-              })
-              if (result?.status !== 'added') return 'duplicate'
-              await honest.remove(uid, 'dead')
-              return 'redriven'
-            },
-          }),
-      }),
-  }
+function keeping(name: string, kept: (message: Message) => Partial<Message>): Saboteur {
+  return redriving({ name, caughtBy: 'DLQ-14', touches: [2, 4, 5] }, async ({ letter, honest, publish }, uid, as) => {
+    if (!letter) return 'missing'
+    const { delay: _, dedup: __, ...message } = letter
+    const result = await publish({ ...message, ...as, ...kept(letter) })
+    if (result?.status !== 'added') return 'duplicate'
+    await honest.remove(uid, 'dead')
+    return 'redriven'
+  })
 }
