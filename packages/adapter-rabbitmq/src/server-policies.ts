@@ -27,6 +27,8 @@ export class ServerPolicies {
   /** By queue, or of the interface: what was told and still stands. */
   readonly #told = new Map<string, string>()
   #timer: NodeJS.Timeout | undefined
+  #isLooking = false
+  #isClosed = false
 
   constructor(settings: Settings, report: (error: JobportError) => void) {
     this.#settings = settings
@@ -38,16 +40,22 @@ export class ServerPolicies {
     if (this.#settings.management === undefined) return
     const fault = await this.#faultOf(names)
     if (fault) throw fault
+    if (this.#isClosed) return
     this.#watched.set(names.work, names)
     this.#timer ??= setInterval(() => void this.#look(), INTERVAL).unref()
   }
 
   close(): void {
+    this.#isClosed = true
     clearInterval(this.#timer)
   }
 
   async #look(): Promise<void> {
+    // an interface that hangs takes longer than the interval
+    if (this.#isLooking) return
+    this.#isLooking = true
     for (const names of this.#watched.values()) this.#tell(names.work, await this.#faultOf(names))
+    this.#isLooking = false
   }
 
   async #faultOf(names: Names): Promise<JobportError | undefined> {
@@ -67,6 +75,7 @@ export class ServerPolicies {
 
   /** Once, until it changes. */
   #tell(what: string, fault: JobportError | undefined): void {
+    if (this.#isClosed) return
     const before = this.#told.get(what)
     if (!fault) return void this.#told.delete(what)
     this.#told.set(what, fault.message)
