@@ -13,7 +13,7 @@ export interface Certified {
   readonly own?: BrokerName
   /** Short leases, since cases wait for them to run out. */
   readonly options: string
-  /** Likewise, with room for what a busy machine costs. */
+  /** The same for the torture, with room for what a busy machine costs. */
   readonly tortureOptions?: string
   /** Of the server that is opened for it. */
   readonly settings?: Readonly<Record<string, string>>

@@ -33,7 +33,7 @@ const MISTAKES: readonly (readonly [command: string, says: string])[] = [
 /** Of one program, ms. */
 const DEADLINE = 60_000
 
-/** Started together, the programs would have the machine to themselves. */
+/** At once: all of them would leave nothing of the machine to others. */
 const LANES = 2
 
 const left = [...MISTAKES]

@@ -11,7 +11,7 @@ import { eventually } from './trial.ts'
 const ERROR = { name: 'E', message: 'm' }
 
 for (const { store, url } of STORES)
-  describe(`BullMQ on ${store}, whoever listens or asks`, function () {
+  describe(`BullMQ on ${store}, seen by its own listeners and tools`, function () {
     this.timeout(30_000)
     let bare: Bare
     const closing: (() => Promise<unknown>)[] = []

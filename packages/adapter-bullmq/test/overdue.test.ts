@@ -119,7 +119,7 @@ for (const { store, url } of STORES)
       expect(await names(4)).to.deep.equal(['retry 200', 'delay 600', 'retry 1000', 'delay 1400'])
     })
 
-    it('come after what waits already, as whoever arrives', async () => {
+    it('come after the jobs that wait already, as new ones do', async () => {
       await bare.add(messageOf({ name: 'due', delay: 20 }))
       await bare.add(messageOf({ name: 'waits' }))
       await overdue(2)

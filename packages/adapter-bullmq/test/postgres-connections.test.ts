@@ -40,7 +40,7 @@ describe('BullMQ on PostgreSQL, connections', function () {
   })
 
   for (const maxConnections of [5, 10])
-    it(`are ${maxConnections} at most for 30 workers, producers and whoever looks, and all of them get on`, async () => {
+    it(`are ${maxConnections} at most for 30 workers, producers and lookups, and all of them make progress`, async () => {
       const broker = new Broker(new BullMQDriver({ url: url.href, maxConnections, ...QUICK, lockDuration: 5_000 }), {
         deadline: 30_000,
       })

@@ -133,7 +133,7 @@ for (const { store, url } of STORES)
       }
     })
 
-    it('is refused to whoever lost the lease while another worker runs the job, and says so before', async () => {
+    it('is refused to a worker that lost its lease while another one runs the job; its signal fires before', async () => {
       const { uid } = messageOf({})
       await bare.add(messageOf({ uid }))
       await bare.consume(1)
@@ -171,7 +171,7 @@ for (const { store, url } of STORES)
       await again.settle({ type: 'complete', result: null })
     })
 
-    /** Takes the job from its worker, as whoever finds it stalled does. */
+    /** Takes the job from its worker, as a worker that finds it stalled does. */
     async function lose(queue: string, uid: string): Promise<void> {
       if (store === 'Redis') {
         const client = new Redis(url)

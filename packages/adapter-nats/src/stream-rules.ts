@@ -52,7 +52,7 @@ export function configFaults(config: StreamConfig, names: Names, maxPayload: num
   ]
 }
 
-/** Whoever else consumes a work queue takes jobs or dead letters out of it, as streams that source or mirror it do. */
+/** Any other consumer of a work queue takes jobs or dead letters out of it; so does a stream that sources or mirrors it. */
 export function consumerFaults(consumers: readonly ConsumerInfo[]): string[] {
   return consumers.flatMap(({ name, config }) => {
     if (!isOurs(name)) return [`is consumed by somebody else (consumer ${name})`]

@@ -9,7 +9,7 @@ import type { Names } from './names.ts'
 const INTERVAL = 2_000
 /** Streams that are looked at then, so that a thousand cost no more. */
 const AT_A_TIME = 100
-/** Whoever uses a stream that was not looked at for this long looks first, ms. */
+/** A stream that was not looked at for this long is looked at before it is used, ms. */
 const STALE = 3_000
 /** The same for one that was not safe, and may have been mended. */
 const AGAIN = 250

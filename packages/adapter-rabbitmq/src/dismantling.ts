@@ -5,7 +5,7 @@ import { isLocked } from './faults.ts'
 import type { Calls } from './calls.ts'
 import type { Names } from './names.ts'
 
-/** ms. Whoever was told that nobody removes the queue has declared what it wanted within this time. */
+/** A process that was told that nobody removes the queue has declared what it wanted within this time, ms. */
 const ANSWERED = 400
 /** Such an answer holds for so long, ms. */
 const FRESH = 150
@@ -23,7 +23,7 @@ const RECONNECTION = 500
  */
 export class Dismantling {
   readonly #calls: Calls
-  /** By work queue: when somebody asked who was told so. */
+  /** By work queue: when a question began that was answered with "nobody removes it". */
   readonly #free = new Map<string, number>()
   readonly #looking = new Map<string, Promise<void>>()
 

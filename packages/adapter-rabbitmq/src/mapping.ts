@@ -22,7 +22,7 @@ const ANONYMOUS = 'amqp-'
 const HIGHEST_PRIORITY = 9
 /** Bytes of an error as JSON, which core keeps below. */
 const LARGEST_ERROR = 22_528
-/** What is written anew on every copy. */
+/** What every copy says for itself. */
 const MARK = /^jobport-(copy|attempt|crashes|epoch|seen|first|from|reason|error|dead-at|letter)$/
 /** What only a policy brings about, as our queues set no such limits. */
 const BY_POLICY: Readonly<Record<string, string>> = {

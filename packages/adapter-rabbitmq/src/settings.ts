@@ -113,7 +113,7 @@ function complete(options: RabbitMQOptions): Settings {
   }
 }
 
-/** Reads a URL, with one host or several, parted by commas. */
+/** Reads a URL, with one host or several, separated by commas. */
 function readUrl(text: string, mistakes: string[]): RabbitMQOptions {
   const { first, others } = apart(text)
   const url = URL.canParse(first) ? new URL(first) : undefined

@@ -118,7 +118,7 @@ export class Topology {
     return found ?? 0
   }
 
-  /** Resolves once nobody removes the queue: what is declared amid that takes the connection down. */
+  /** Resolves once nobody removes the queue: a declaration during a removal takes the connection down. */
   async standing(queue: string): Promise<void> {
     await this.#dismantling.over(this.names(queue))
   }

@@ -17,7 +17,7 @@ describe('RabbitMQ settings', () => {
     expect(settings.hosts).to.deep.equal([{ host: 'rabbit.test', port: 5673 }])
   })
 
-  it('reads a URL with several hosts, parted by commas', () => {
+  it('reads a URL with several hosts, separated by commas', () => {
     const settings = readSettings('amqps://me:a,b@one:5673,two,[::1]:5674/jobs?ledger=all')
     expect(settings).to.deep.include({ username: 'me', password: 'a,b', vhost: 'jobs', ledger: 'all', tls: {} })
     expect(settings.hosts).to.deep.equal([

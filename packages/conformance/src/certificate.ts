@@ -37,7 +37,7 @@ export interface Certificate {
   readonly ms: number
   /** The most that the suite's own process, with the clients in it, held of the machine's memory, bytes. */
   readonly peakMemory: number
-  /** Likewise all processes of the broker, in what was asked of it every two seconds. Absent: nobody could tell. */
+  /** The most that all processes of the broker held, as sampled every two seconds, bytes. Absent: nobody could tell. */
   readonly peakBrokerMemory?: number
   readonly chapters: readonly ChapterTally[]
   readonly cases: readonly Result[]

@@ -28,7 +28,7 @@ export interface CertifyOptions {
 
 /** Longest that any case may take, ms; its own waits end far earlier. */
 const CASE_TIMEOUT = 120_000
-/** Likewise where there is much of everything. */
+/** The same for cases with much of everything, ms. */
 const SCALE_TIMEOUT = 3_600_000
 
 /** What the runner grants beyond that, ms: a case that hangs is tidied up too. */

@@ -47,7 +47,7 @@ await new Command('jobport-certify')
   )
   .option(
     '-b, --broker <file>',
-    'a module that exports openBroker(url), a broker of that kind which the suite may stop, kill and freeze (chapter 9), and perhaps serves(url), which answers whether it can open one of that kind, corruptOf(url), which answers how to put a record that cannot be read into a queue, and memoryOf(url), which answers how many bytes that broker holds',
+    'a module that exports openBroker(url), a broker of that kind which the suite may stop, kill and freeze (chapter 9), and perhaps serves(url), true if it can open one of that kind, corruptOf(url), which returns a function that puts an unreadable record into a queue, and memoryOf(url), which returns how many bytes that broker holds',
   )
   .option('--topology <text>', 'how the broker stands, for the certificate', 'single')
   .option('--torture <file>', 'what jobport-torture --json wrote of this broker: with it the certificate can reach `endurance`')

@@ -54,7 +54,7 @@ export function within<T>(deadline: number, what: string, work: Promise<T>): Pro
   return raced(deadline, work, (ms) => new WaitError(`${what} took longer than ${ms} ms`))
 }
 
-/** Likewise, but what took too long is an error and proves nothing. */
+/** Fails by its deadline with an error that is no assertion: it proves nothing. */
 export function inTime<T>(deadline: number, what: string, work: Promise<T>): Promise<T> {
   return raced(deadline, work, (ms) => new Error(`${what} took longer than ${ms} ms`))
 }

@@ -79,7 +79,9 @@ describe('the error of a job', () => {
     const body = Buffer.alloc(20_000_000, 'a')
     const start = performance.now()
     expect(toError(body).message).to.match(/^<Buffer 61 61/)
-    expect(toError({ status: 500, body }).message).to.include('status: 500').and.include('<Buffer 61 61')
+    expect(toError({ status: 500, body }).message)
+      .to.include('status: 500')
+      .and.include('<Buffer 61 61')
     expect(performance.now() - start).to.be.below(2_000)
   })
 
