@@ -78,25 +78,27 @@ function show(thrown: unknown): string {
   }
 }
 
-/** The value, or its first fields: `inspect` reads all of them, however many there are. Of a list it reads the first ones only. */
+/** The value, or its first fields: `inspect` reads all of them, however many there are. */
 function beginning(value: object | null): unknown {
-  if (value === null || isList(value)) return value
+  if (value === null || ArrayBuffer.isView(value)) return value
+  if (Array.isArray(value)) return value.slice(0, FIELDS).some(isWide) ? value.slice(0, FIELDS).map(shortened) : value
   const keys = Object.keys(value)
-  const isBig = keys.length > FIELDS || Object.values(value).some((field: unknown) => sizeOf(field) > FIELDS)
+  const isBig = keys.length > FIELDS || Object.values(value).some(isWide)
   if (!isBig) return value
   const fields = value as Record<string, unknown>
-  return Object.fromEntries(keys.slice(0, FIELDS).map((key) => [key, sizeOf(fields[key]) > FIELDS ? '…' : fields[key]]))
+  return Object.fromEntries(keys.slice(0, FIELDS).map((key) => [key, shortened(fields[key])]))
 }
 
 const FIELDS = 20
 
-function sizeOf(field: unknown): number {
-  return typeof field === 'object' && field !== null && !isList(field) ? Object.keys(field).length : 0
+function shortened(field: unknown): unknown {
+  return isWide(field) ? '…' : field
 }
 
-/** An array or a buffer. Each byte of a buffer is a key. */
-function isList(value: object): boolean {
-  return Array.isArray(value) || ArrayBuffer.isView(value)
+/** Of a list only the first items are read; a buffer has a key for each byte. */
+function isWide(field: unknown): boolean {
+  if (typeof field !== 'object' || field === null || Array.isArray(field) || ArrayBuffer.isView(field)) return false
+  return Object.keys(field).length > FIELDS
 }
 
 /** The longest well-formed beginning of `text` that JSON holds in `most` bytes, without NUL. */
