@@ -65,8 +65,14 @@ function plainerThan(steps: readonly Step[]): (readonly Step[])[] {
     const plainer = jobs.flatMap((job, n) =>
       Object.keys(job)
         .filter((key) => key !== 'name')
-        .map((key) => jobs.with(n, Object.fromEntries(Object.entries(job).filter(([other]) => other !== key)))),
+        .map((key) => jobs.with(n, without(job, key))),
     )
     return [...fewer, ...plainer].map((list) => steps.with(i, { ...step, jobs: list } as Step))
   })
+}
+
+/** A dedup window goes with the id that it belongs to. */
+function without(job: object, key: string): object {
+  const gone = key === 'id' ? ['id', 'ttl'] : [key]
+  return Object.fromEntries(Object.entries(job).filter(([other]) => !gone.includes(other)))
 }
