@@ -173,8 +173,10 @@ export const delay: readonly Case[] = [
     run: async ({ queue, work, child, story, completed }) => {
       const first = await work(() => 1)
       const producer = await child({ role: 'producer' })
+      // the process and the worker end meanwhile
+      const delay = Math.ceil(patiently(2_000))
       const before = Date.now()
-      producer.add({ name: 'a', data: 1, options: { id: 'survivor', delay: 1_500 } })
+      producer.add({ name: 'a', data: 1, options: { id: 'survivor', delay } })
       await until(
         () => producer.of('added').length > 0,
         'the receipt',
@@ -187,7 +189,7 @@ export const delay: readonly Case[] = [
       await work(() => 1)
       await completed(1)
       const [start] = story.of('active')
-      expect(start!.at).to.be.within(before + 1_500, after + 1_500 + patiently(SLACK))
+      expect(start!.at).to.be.within(before + delay, after + delay + patiently(SLACK))
     },
   },
   {
