@@ -3,7 +3,7 @@ import { createDriver as byUrl } from '@jobport/core'
 import type { Driver } from '@jobport/core/driver'
 import { createDriver as inMemory, VirtualClock } from '@jobport/adapter-memory'
 import { openBroker } from '@jobport/brokers'
-import { explore, realTime, virtualTime, type Explored } from '@jobport/conformance'
+import { explore, type Explored } from '@jobport/conformance'
 import { readArguments, selected, wholeNumber } from './arguments.ts'
 import { CERTIFIED, type Certified } from './certified.ts'
 
@@ -38,23 +38,15 @@ for (const broker of selected('--only', values.only, CERTIFIED, ({ stem }) => st
 
 function inVirtualTime(): Promise<Explored> {
   const clock = new VirtualClock()
-  const store = 'histories'
-  const advance = async (ms: number): Promise<void> => {
-    const limit = clock.now() + ms
-    do await new Promise(setImmediate)
-    while (clock.step(limit))
-  }
-  const time = virtualTime({ now: () => clock.now(), advance })
-  return explore({ createDriver: () => inMemory({ store, clock }), time, names: namesOf(1), seed, sequences })
+  return explore({ createDriver: () => inMemory({ store: 'histories', clock }), clock, names: namesOf(1), seed, sequences })
 }
 
 async function onBroker({ own, options, settings = {} }: Certified): Promise<Explored> {
   await using broker = await openBroker(own!, { own: true, settings })
   const url = `${broker.url}?${options}`
-  const { name, features } = await byUrl(url)
+  const { name } = await byUrl(url)
   const { createDriver } = (await import(`@jobport/adapter-${name}`)) as { createDriver: (url: string) => Driver }
-  const time = realTime(features)
-  return explore({ createDriver: () => createDriver(url), time, names: namesOf(LANES), seed, sequences })
+  return explore({ createDriver: () => createDriver(url), names: namesOf(LANES), seed, sequences })
 }
 
 function namesOf(lanes: number): (readonly [string, string])[] {

@@ -3,25 +3,17 @@ import { expect } from 'chai'
 import { MemoryDriver, VirtualClock } from '@jobport/adapter-memory'
 import type { Driver, Message } from '@jobport/core/driver'
 import { Difference } from '../src/model/difference.ts'
-import { explore, replay, type Stage } from '../src/model/explore.ts'
-import { realTime, virtualTime } from '../src/model/time.ts'
+import { explore, replay } from '../src/model/explore.ts'
 import { settling, tamper, tamperAdmin } from '../src/tamper.ts'
 
 /** The embedded broker on a clock that stands still until it is moved; `wrap` may spoil its drivers. */
-function virtual(wrap: (driver: Driver) => Driver = (driver) => driver): Stage {
+function virtual(wrap: (driver: Driver) => Driver = (driver) => driver): { createDriver: () => Driver; clock: VirtualClock } {
   const clock = new VirtualClock()
   const store = randomUUID()
-  const advance = async (ms: number): Promise<void> => {
-    const limit = clock.now() + ms
-    do await new Promise(setImmediate)
-    while (clock.step(limit))
-  }
-  return {
-    createDriver: () => wrap(new MemoryDriver({ store, clock })),
-    time: virtualTime({ now: () => clock.now(), advance }),
-    names: [['orders', 'orders-more']],
-  }
+  return { createDriver: () => wrap(new MemoryDriver({ store, clock })), clock }
 }
+
+const NAMES = [['orders', 'orders-more']] as const
 
 /** Drivers that each break one promise, and what the model says of them. */
 const FLAWS: readonly { readonly name: string; readonly says: RegExp; readonly wrap: (driver: Driver) => Driver }[] = [
@@ -108,7 +100,7 @@ describe('the model of a queue', function () {
   this.timeout(180_000)
 
   it('agrees with core on the embedded broker, in virtual time', async () => {
-    const { steps } = await explore({ ...virtual(), seed: drawn(), sequences: 60 })
+    const { steps } = await explore({ ...virtual(), names: NAMES, seed: drawn(), sequences: 60 })
     expect(steps).to.be.at.least(1_000)
   })
 
@@ -116,13 +108,12 @@ describe('the model of a queue', function () {
     const store = randomUUID()
     const createDriver = (): Driver => new MemoryDriver({ store })
     const names = Array.from({ length: 8 }, (_, i) => [`orders-${i}`, `orders-${i}-more`] as const)
-    const time = realTime(createDriver().features)
-    expect(await explore({ createDriver, time, names, seed: drawn(), sequences: 16 })).to.include({ sequences: 16 })
+    expect(await explore({ createDriver, names, seed: drawn(), sequences: 16 })).to.include({ sequences: 16 })
   })
 
   for (const { name, says, wrap } of FLAWS) {
     it(`catches a driver that ${name}`, async () => {
-      const difference = await explore({ ...virtual(wrap), seed: 1, sequences: 200 }).then(
+      const difference = await explore({ ...virtual(wrap), names: NAMES, seed: 1, sequences: 200 }).then(
         () => undefined,
         (error: unknown) => error,
       )
@@ -130,6 +121,18 @@ describe('the model of a queue', function () {
       expect((difference as Difference).message).to.match(says)
     })
   }
+
+  it('catches a driver that has two live jobs of one id, and names the holder', async () => {
+    const { createDriver, clock } = virtual((driver) =>
+      tamper(driver, { publish: async (honest, ...args) => (await honest(...args)).map(() => ({ status: 'added' })) }),
+    )
+    const twice = { do: 'add', queue: 0, via: 0, jobs: [{ name: 'job', id: 'a' }] } as const
+    const difference = await replay(createDriver, [twice, twice], clock).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    expect((difference as Difference).message).to.match(/add of a answered added, and the live job/)
+  })
 
   it('plays one history again, as a failure shows it', async () => {
     const steps = [
@@ -143,7 +146,8 @@ describe('the model of a queue', function () {
       { do: 'lose', run: 0 },
       { do: 'end', run: 0, end: { how: 'return' } },
     ] as const
-    await replay(virtual(), steps)
+    const { createDriver, clock } = virtual()
+    await replay(createDriver, steps, clock)
   })
 })
 

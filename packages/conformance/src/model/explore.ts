@@ -1,20 +1,26 @@
+import { randomUUID } from 'node:crypto'
 import * as fc from 'fast-check'
-import type { Driver } from '@jobport/core/driver'
+import type { Driver, Features } from '@jobport/core/driver'
 import { Difference, show } from './difference.ts'
 import { History, type Names } from './history.ts'
 import { smallest } from './smallest.ts'
 import { stepsFor, type Step } from './step.ts'
-import type { Time } from './time.ts'
+import { realTime, virtualTime, type Clock, type Time } from './time.ts'
 
 /** Where histories are played. */
-export interface Stage {
+interface Stage {
   readonly createDriver: () => Driver
+  readonly features: Features
   readonly time: Time
-  /** Names that nobody else has: two for each lane, whose histories follow each other and leave nothing behind. */
-  readonly names: readonly Names[]
 }
 
-export interface Exploration extends Stage {
+export interface Exploration {
+  /** Drivers of one broker. */
+  readonly createDriver: () => Driver
+  /** The broker's own, if it stands still until it is moved. Default: real time, with short waits. */
+  readonly clock?: Clock
+  /** Names that nobody else has: two for each lane, whose histories follow each other and leave nothing behind. */
+  readonly names: readonly Names[]
   readonly seed: number
   readonly sequences: number
 }
@@ -30,9 +36,9 @@ const STEPS = 80
 const SHRINKING = 60_000
 
 /** Plays histories drawn by chance. Throws the first {@link Difference}, as the shortest history that shows it. */
-export async function explore(options: Exploration): Promise<Explored> {
-  const { createDriver, time, names, seed, sequences } = options
-  const { features } = createDriver()
+export async function explore({ createDriver, clock, names, seed, sequences }: Exploration): Promise<Explored> {
+  const stage = await stageOf(createDriver, clock)
+  const { features, time } = stage
   const histories = fc.array(stepsFor(features, time.waits), { minLength: 1, maxLength: STEPS, size: 'max' })
   const drawn = fc.sample(histories, { seed, numRuns: sequences })
   const left = drawn.entries()
@@ -40,46 +46,59 @@ export async function explore(options: Exploration): Promise<Explored> {
   const lane = async (pair: Names): Promise<void> => {
     for (const [sequence, steps] of left) {
       if (found) return
-      const difference = await differenceIn(steps, options, pair)
+      const difference = await differenceIn(steps, stage, pair)
       if (difference) found ??= { sequence, difference }
     }
   }
   await Promise.all(names.map(lane))
   if (found) {
     const { sequence, difference } = found
-    throw await retold(drawn[sequence]!, difference, options, `seed ${seed}, sequence ${sequence}`)
+    throw await retold(drawn[sequence]!, difference, stage, names, `seed ${seed}, sequence ${sequence}`)
   }
   return { sequences, steps: drawn.reduce((sum, { length }) => sum + length, 0) }
 }
 
 /** Plays one history, as a failure of {@link explore} tells it. Throws a {@link Difference} with its story. */
-export async function replay(stage: Stage, steps: readonly Step[]): Promise<void> {
-  const difference = await differenceIn(steps, stage, stage.names[0]!)
+export async function replay(createDriver: () => Driver, steps: readonly Step[], clock?: Clock): Promise<void> {
+  const name = `replay-${randomUUID()}`
+  const difference = await differenceIn(steps, await stageOf(createDriver, clock), [name, `${name}-more`])
   if (difference) throw difference
 }
 
+async function stageOf(createDriver: () => Driver, clock: Clock | undefined): Promise<Stage> {
+  const driver = createDriver()
+  const { features } = driver
+  await driver.close()
+  return { createDriver, features, time: clock ? virtualTime(clock) : realTime(features) }
+}
+
 /** As the shortest history that shows a difference, and as a program. */
-async function retold(steps: readonly Step[], first: Difference, exploration: Exploration, origin: string): Promise<Difference> {
+async function retold(
+  steps: readonly Step[],
+  first: Difference,
+  stage: Stage,
+  names: readonly Names[],
+  origin: string,
+): Promise<Difference> {
   let last: Difference | undefined
-  const { names } = exploration
   const goesWrong = async (shorter: readonly Step[], lane: number): Promise<boolean> => {
-    const difference = await differenceIn(shorter, exploration, names[lane]!)
+    const difference = await differenceIn(shorter, stage, names[lane]!)
     if (difference) last = difference
     return difference !== undefined
   }
   if (!(await goesWrong(steps, 0)))
     return new Difference(`${first.message}\n(${origin}; played once more, alone, it went right)\n${programOf(steps)}`)
   const shortest = await smallest(steps, goesWrong, { lanes: names.length, until: performance.now() + SHRINKING })
-  const again = (await differenceIn(shortest, exploration, names[0]!)) ?? last!
+  const again = (await differenceIn(shortest, stage, names[0]!)) ?? last!
   return new Difference(`${again.message}\n(${origin}, ${shortest.length} of ${steps.length} steps)\n${programOf(shortest)}`)
 }
 
 async function differenceIn(
   steps: readonly Step[],
-  { createDriver, time }: Stage,
+  { createDriver, features, time }: Stage,
   names: Names,
 ): Promise<Difference | undefined> {
-  const history = new History(createDriver, names, time)
+  const history = new History(createDriver, features, names, time)
   try {
     await history.play(steps)
     return undefined
@@ -91,6 +110,7 @@ async function differenceIn(
   }
 }
 
+/** `createDriver` is the adapter's own; in virtual time its clock is the third argument. */
 function programOf(steps: readonly Step[]): string {
   return [
     "import { replay } from '@jobport/conformance'",

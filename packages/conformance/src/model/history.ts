@@ -1,7 +1,7 @@
 import type { AddOptions, JobportError, NewJob, Queue, Receipt } from '@jobport/core'
-import type { Driver } from '@jobport/core/driver'
+import type { Driver, Features } from '@jobport/core/driver'
 import { patiently } from '../wait.ts'
-import { differ, show } from './difference.ts'
+import { differ, differences, show } from './difference.ts'
 import { QueueModel } from './queue-model.ts'
 import { BRIEF } from './run.ts'
 import { Subject } from './subject.ts'
@@ -25,8 +25,7 @@ export class History {
   readonly #time: Time
   #jobs = 0
 
-  constructor(createDriver: () => Driver, names: Names, time: Time) {
-    const { features } = createDriver()
+  constructor(createDriver: () => Driver, features: Features, names: Names, time: Time) {
     const models = names.map((name) => new QueueModel(name, { features, lateness: time.lateness }))
     this.#subject = new Subject(createDriver, models, time)
     this.#time = time
@@ -77,9 +76,9 @@ export class History {
     const queue = subject.queue(model, step.via)
     switch (step.do) {
       case 'add':
-        return this.#added(step.jobs, [await queue.add(...this.#argumentsOf(step.jobs[0]))])
+        return this.#added([await queue.add(...this.#argumentsOf(step.jobs[0]))])
       case 'addMany':
-        return this.#added(step.jobs, await queue.addMany(step.jobs.map((draft) => this.#newJob(draft))))
+        return this.#added(await queue.addMany(step.jobs.map((draft) => this.#newJob(draft))))
       case 'work':
         return subject.work(model, step.via, step.concurrency)
       case 'drop':
@@ -89,11 +88,15 @@ export class History {
       case 'resume':
         return queue[step.do]()
       case 'purge':
-        return void (await queue.purge())
+        return answered(model.removable.length, await queue.purge(), 'purge')
       case 'clear':
-        return void (await queue.deadLetters.purge())
-      case 'redriveAll':
-        return void (await queue.deadLetters.redriveAll())
+        return answered(model.letters.length, await queue.deadLetters.purge(), 'deadLetters.purge')
+      case 'redriveAll': {
+        const before = model.letters.length
+        const answer = await queue.deadLetters.redriveAll()
+        const skipped = model.letters.length
+        return answered({ redriven: before - skipped, skipped }, answer, 'redriveAll')
+      }
       case 'remove':
       case 'bury':
       case 'redrive':
@@ -116,20 +119,21 @@ export class History {
   async #name(step: Extract<Step, { readonly id: number }>, model: QueueModel, queue: Queue): Promise<void> {
     const id = this.#idFor(model, step.id)
     if (id === undefined) return
-    if (step.do === 'remove') return this.#answered(await queue.remove(id), () => !model.live.has(id))
-    if (step.do === 'bury') return void (await queue.deadLetters.remove(id))
+    const isRemovable = model.removable.some(({ message }) => message.id === id)
+    if (step.do === 'remove') return answered(isRemovable, await queue.remove(id), 'remove')
+    const hadLetter = model.letter(id) !== undefined
+    if (step.do === 'bury') return answered(hadLetter, await queue.deadLetters.remove(id), 'deadLetters.remove')
     await this.#redrive(model, queue, id, step.attempts)
   }
 
   async #redrive(model: QueueModel, { deadLetters }: Queue, id: string, attempts: number | undefined): Promise<void> {
     const hadLetter = model.letter(id) !== undefined
-    await deadLetters.redrive(id, attempts === undefined ? {} : { attempts }).catch((error: JobportError) => {
-      if (error.code !== (hadLetter ? 'DUPLICATE' : 'NOT_FOUND')) throw error
-    })
-  }
-
-  #answered(answer: boolean, isGone: () => boolean): void {
-    if (answer && !isGone()) differ('remove answered true, and the job is live')
+    try {
+      const receipt = await deadLetters.redrive(id, attempts === undefined ? {} : { attempts })
+      answered({ id, added: true, uid: model.live.get(id)?.message.uid ?? receipt.uid }, receipt, 'redrive')
+    } catch (error) {
+      if ((error as JobportError).code !== (hadLetter ? 'DUPLICATE' : 'NOT_FOUND')) throw error
+    }
   }
 
   /** One of those that the queue has seen, if the adapter can name it. */
@@ -139,11 +143,14 @@ export class History {
     return named[nth % named.length]
   }
 
-  #added(drafts: readonly Draft[], receipts: readonly Receipt[]): void {
-    drafts.forEach(({ id }, i) => {
-      const receipt = receipts[i]!
-      if (id !== undefined && receipt.id !== id) differ(`the receipt for ${id} is ${show(receipt)}`)
+  /** What core answers is what the driver answered. */
+  #added(receipts: readonly Receipt[]): void {
+    const answers = this.#subject.answers.splice(0)
+    const expected = answers.map(({ message: { id, uid }, result }) => {
+      if (result.status === 'added') return { id, added: true, uid }
+      return { id, added: false, ...(result.status === 'duplicate' && result.uid !== undefined && { uid: result.uid }) }
     })
+    answered(expected, receipts, 'the receipts')
   }
 
   #argumentsOf(draft: Draft): [string, unknown, AddOptions] {
@@ -238,4 +245,9 @@ export class History {
     }
     await this.#look()
   }
+}
+
+function answered(expected: unknown, answer: unknown, what: string): void {
+  const found = differences(expected, answer)
+  if (found.length > 0) differ(`the answer of ${what}: ${found.join('; ')}`)
 }

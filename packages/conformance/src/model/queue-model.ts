@@ -133,14 +133,14 @@ export class QueueModel extends QueueState {
 
   /** Live: only what waits or is delayed, and then it never runs. Dead: the letter of that uid. */
   removed(key: string, scope: Scope, answer: boolean): void {
-    const job = scope === 'live' ? this.atRest().find(({ message }) => message.id === key) : this.#letter(key)
+    const job = scope === 'live' ? this.removable.find(({ message }) => message.id === key) : this.#letter(key)
     if (answer !== (job !== undefined)) differ(`remove of ${key} (${scope}) answered ${answer}; it is ${show(job?.state)}`)
     if (job) this.#forget(job)
   }
 
   /** Live: all that waits or is delayed. Dead: all letters. */
   purged(scope: Scope, count: number): void {
-    const jobs = scope === 'live' ? this.atRest() : [...this.letters]
+    const jobs = scope === 'live' ? this.removable : [...this.letters]
     if (count !== jobs.length) differ(`purge (${scope}) answered ${count}, and ${jobs.length} jobs were there`)
     for (const job of jobs) this.#forget(job)
   }

@@ -76,7 +76,7 @@ export class QueueState {
   }
 
   /** Those that can be removed. */
-  protected atRest(): ModelJob[] {
+  get removable(): ModelJob[] {
     return [...this.live.values()].filter(({ state }) => state === 'waiting' || state === 'delayed')
   }
 }

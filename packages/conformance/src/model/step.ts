@@ -43,7 +43,7 @@ export type Step =
   | { readonly do: 'pass'; readonly ms: number }
 
 const IDS = ['a', 'b', 'c', 'd', 'e']
-const TTLS = [1_000, 86_400_000]
+const TTLS = [1_000, 90_000, 86_400_000]
 const SOME = 7
 
 /** Steps that the adapter's features allow, with waits of these lengths. */
@@ -75,7 +75,7 @@ export function stepsFor({ delay, dedup, priority, pause, cancel }: Features, wa
       priority: optional(priority, 3, fc.integer({ min: 1, max: 9 })),
       attempts: optional(true, 6, fc.integer({ min: 1, max: 3 })),
       backoff: optional(true, 4, backoff),
-      ttl: optional(dedup, 2, fc.constantFrom(...TTLS)),
+      ttl: optional(dedup, 4, fc.constantFrom(...TTLS)),
       headers: optional(true, 2, fc.constant({ 'x-tenant': 'é/1' })),
     })
     .map(drafted)

@@ -1,4 +1,4 @@
-import { Broker, RetryError, UnrecoverableError, type Handler, type Job, type Queue, type Worker } from '@jobport/core'
+import { Broker, RetryError, UnrecoverableError, type Handler, type Job, type Queue } from '@jobport/core'
 import type { Delivery, Driver, Message, Outcome, PublishResult, QueueAdmin } from '@jobport/core/driver'
 import { settling, tamper, tamperAdmin } from '../tamper.ts'
 import { checkDecision, MESSAGE, resultOf } from './decision.ts'
@@ -6,16 +6,10 @@ import { CRASH_LIMIT, eventsOf, fateOf, told, type Run } from './run.ts'
 import { Difference, differ } from './difference.ts'
 import { Heard } from './heard.ts'
 import type { Moment } from './moment.ts'
+import type { Link } from './link.ts'
 import type { QueueModel } from './queue-model.ts'
 import type { End } from './step.ts'
 import type { Time } from './time.ts'
-
-interface Link {
-  readonly driver: Driver
-  readonly broker: Broker
-  readonly workers: Map<QueueModel, { readonly id: number; readonly worker: Worker }>
-  isClosing: boolean
-}
 
 /** Core on the driver, with the model told of all that passes between the two. */
 export class Subject {
@@ -23,6 +17,8 @@ export class Subject {
   readonly runs: Run[] = []
   readonly heard: Heard = new Heard()
   readonly story: string[] = []
+  /** What the driver answered to each add, in order. */
+  readonly answers: { readonly message: Message; readonly result: PublishResult }[] = []
   /** Every id that a queue has seen. */
   readonly ids: Map<QueueModel, Set<string>>
   readonly #createDriver: () => Driver
@@ -57,11 +53,11 @@ export class Subject {
   }
 
   /** Starts a worker, unless that connection has one for the queue. */
-  async work(model: QueueModel, via: number, concurrency: number, hold: boolean = true): Promise<void> {
+  async work(model: QueueModel, via: number, concurrency: number): Promise<void> {
     const link = this.#links[via]!
     if (link.workers.has(model)) return
     const id = ++this.#workers
-    const handler: Handler = (job, signal) => this.#handle(job, signal, hold)
+    const handler: Handler = (job, signal) => this.#handle(job, signal)
     const worker = link.broker.worker(model.name, { job: handler, brief: handler }, { concurrency, crashLimit: CRASH_LIMIT })
     link.workers.set(model, { id, worker })
     model.workers.set(id, concurrency)
@@ -192,7 +188,11 @@ export class Subject {
     }
     const results = await publish()
     const at = { from, to: this.#time.now() }
-    this.#watch(() => messages.forEach((message, i) => model.added(message, results[i]!, at)))
+    for (const [i, message] of messages.entries()) {
+      const result = results[i]!
+      this.answers.push({ message, result })
+      this.#watch(() => model.added(message, result, at))
+    }
     return results
   }
 
@@ -269,15 +269,12 @@ export class Subject {
     model.settled(job, { to: this.#time.now() })
   }
 
-  #handle(job: Job, signal: AbortSignal, hold: boolean): Promise<unknown> {
+  #handle(job: Job, signal: AbortSignal): Promise<unknown> {
     const run = this.runs.findLast(({ job: { message }, over, end }) => message.uid === job.uid && !over && !end)
     if (!run) return Promise.reject(new Error('nobody follows this run'))
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason))
       run.end = { resolve, reject }
-      if (hold || job.name === 'brief') return
-      run.ending = { how: 'return' }
-      resolve(resultOf(run.job))
     })
   }
 

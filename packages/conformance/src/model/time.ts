@@ -21,18 +21,23 @@ const HOUR = 3_600_000
 /** Of a clock that two machines, or a server and its client, read differently. */
 const READING = 5
 
-/** What a harness tells of a clock of its own, which stands still until it is moved. */
+/** One that stands still until it is moved, as the embedded broker's `VirtualClock`. */
 export interface Clock {
   now(): number
-  /** Resolves once all that came due on the way has happened. */
-  advance(ms: number): Promise<void>
+  /** Moves to what is due next and has it happen; where nothing is due by `limit`, moves there and answers `false`. */
+  step(limit: number): boolean
 }
 
-export function virtualTime({ now, advance }: Clock): Time {
+export function virtualTime(clock: Clock): Time {
+  const turn = (): Promise<void> => new Promise(setImmediate)
   return {
-    now,
-    pass: advance,
-    turn: () => new Promise(setImmediate),
+    now: () => clock.now(),
+    pass: async (ms) => {
+      const limit = clock.now() + ms
+      do await turn()
+      while (clock.step(limit))
+    },
+    turn,
     lateness: 0,
     tolerance: 0,
     waits: [1, 2, 25, 300, 60_000, HOUR, 2 * HOUR],

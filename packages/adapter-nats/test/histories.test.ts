@@ -1,0 +1,28 @@
+import { replay } from '@jobport/conformance'
+import { createDriver } from '@jobport/adapter-nats'
+
+const url = process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222'
+
+describe('NATS, histories that went wrong', function () {
+  this.timeout(60_000)
+
+  it('a queue that another connection has dropped takes a job of a priority that is new to it', () =>
+    replay(
+      () => createDriver(`${url}?ackWait=1500`),
+      [
+        { do: 'add', queue: 0, via: 1, jobs: [{ name: 'job' }] },
+        { do: 'drop', queue: 0, via: 0 },
+        { do: 'add', queue: 0, via: 1, jobs: [{ name: 'job', priority: 8 }] },
+      ],
+    ))
+
+  it('a queue that another connection has dropped can be paused', () =>
+    replay(
+      () => createDriver(`${url}?ackWait=1500`),
+      [
+        { do: 'add', queue: 0, via: 0, jobs: [{ name: 'job' }] },
+        { do: 'drop', queue: 0, via: 1 },
+        { do: 'pause', queue: 0, via: 0 },
+      ],
+    ))
+})
