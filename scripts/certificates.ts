@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { clientsBeside, LEVELS, versionBeside, type Certificate } from '@jobport/conformance'
+import { clientsBeside, LEVELS, SCALE, versionBeside, type Certificate } from '@jobport/conformance'
 import schema from '@jobport/conformance/certificate.schema.json' with { type: 'json' }
 import { readArguments } from './arguments.ts'
 import { CERTIFIED, certificateAt, FOLDER, type Certified } from './certified.ts'
@@ -8,8 +8,6 @@ import { declared } from './declared.ts'
 
 // Fails when a stored certificate no longer tells of this code: other cases, features or clients, or not what it must show.
 
-/** The chapter of scale. */
-const SCALE = 11
 const REMEDY = 'npm run nightly makes new ones'
 
 readArguments('node scripts/certificates.ts', {})

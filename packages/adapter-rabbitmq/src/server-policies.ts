@@ -54,8 +54,11 @@ export class ServerPolicies {
     // an interface that hangs takes longer than the interval
     if (this.#isLooking) return
     this.#isLooking = true
-    for (const names of this.#watched.values()) this.#tell(names.work, await this.#faultOf(names))
-    this.#isLooking = false
+    try {
+      for (const names of this.#watched.values()) this.#tell(names.work, await this.#faultOf(names))
+    } finally {
+      this.#isLooking = false
+    }
   }
 
   async #faultOf(names: Names): Promise<JobportError | undefined> {

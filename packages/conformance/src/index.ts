@@ -1,6 +1,6 @@
 export { certify, type CertifyOptions } from './certify.ts'
 export { certificateOf, type Certificate, type ChapterTally, type Circumstances, type Machine } from './certificate.ts'
-export { levelOf, LEVELS, type Level } from './levels.ts'
+export { levelOf, LEVELS, SCALE, type Level } from './levels.ts'
 export { explore, replay, type Exploration, type Explored } from './model/explore.ts'
 export type { Draft, End, Step } from './model/step.ts'
 export type { Clock } from './model/time.ts'

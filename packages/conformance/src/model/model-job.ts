@@ -1,14 +1,14 @@
 import type { DeadReason, JobError, JobState, Message, Outcome } from '@jobport/core/driver'
 import type { Moment } from './moment.ts'
 
-/** How a job came to wait, which decides what it must not overtake. */
+/** How a job came to wait, which decides what it must not overtake. A tick ends with each quiet moment. */
 export type Place =
   /** Added, redriven, or retried at once: behind all that waits. */
   | { readonly kind: 'arrived'; readonly order: number; readonly at: Moment }
   /** Its due time has come. */
   | { readonly kind: 'due'; readonly at: Moment }
-  /** Released, lost, or handed back by a driver that closed; `batch` tells those that came back together. */
-  | { readonly kind: 'handed back'; readonly order: number; readonly batch: number }
+  /** Released, lost, or handed back by a driver that closed. Those of one tick came back together. */
+  | { readonly kind: 'handed back'; readonly order: number; readonly tick: number }
 
 /** One life of a job, as the contract has it. */
 export interface ModelJob {
@@ -32,7 +32,7 @@ export interface ModelJob {
   settling?: { readonly outcome: Outcome; readonly from: number }
   /** Its worker has given it up; the broker has yet to find out. */
   lost: boolean
-  /** `tick`: deaths of one tick came without a quiet moment between them, and are in no certain order. */
+  /** Deaths of one tick are in no certain order. */
   death?: { readonly reason: DeadReason; readonly error: JobError; readonly at: Moment; readonly tick: number }
 }
 

@@ -11,7 +11,7 @@ export function precedence(first: ModelJob, second: ModelJob, features: Features
 function orderOf(first: ModelJob, second: ModelJob, { delay, inspect }: Features): string | undefined {
   const [one, other] = [first.place, second.place]
   if (one.kind === 'handed back' && other.kind === 'handed back') {
-    return one.batch === other.batch && one.order < other.order ? 'it came first, and both were handed back at once' : undefined
+    return one.tick === other.tick && one.order < other.order ? 'it came first, and both were handed back at once' : undefined
   }
   // where only given ids are kept in a ledger, those of one addMany go another way than the others
   if (inspect === 'given' && isGiven(first) !== isGiven(second)) return undefined

@@ -20,7 +20,6 @@ export class QueueModel extends QueueState {
   /** Workers whose connection is being closed. */
   readonly #going = new Set<number>()
   #order = 0
-  #batch = 0
   #tick = 0
 
   /** On its way: it may be delivered before the broker has answered. */
@@ -61,7 +60,7 @@ export class QueueModel extends QueueState {
     if (job.settling) this.settled(job, at)
     if (this.live.get(id) !== job) differ(`${id} was delivered again after its end`)
     if (job.lost) this.recovered(job)
-    if (job.worker !== undefined && this.#going.has(job.worker)) this.#handBack(job, this.#batch)
+    if (job.worker !== undefined && this.#going.has(job.worker)) this.#handBack(job)
     if (job.state === 'active') differ(`${id} was delivered while worker ${job.worker} has it`)
     if (this.paused) differ(`${id} was delivered while the queue is paused`)
     if (job.due && at.to < job.due.from) differ(`${id} was delivered ${job.due.from - at.to} ms before its due time`)
@@ -95,7 +94,7 @@ export class QueueModel extends QueueState {
         job.attempt = outcome.attempt
         return this.#rest(job, Math.ceil(outcome.delay), at, ++this.#order)
       case 'release':
-        return this.#handBack(job, ++this.#batch)
+        return this.#handBack(job)
       case 'dead':
         this.#free(job)
         job.state = 'dead'
@@ -114,21 +113,19 @@ export class QueueModel extends QueueState {
     job.lost = false
     job.crashes++
     job.stalled = true
-    this.#handBack(job, ++this.#batch)
+    this.#handBack(job)
   }
 
   /** Its connection is being closed: what it has may run elsewhere at any moment. */
   workerGoing(worker: number): void {
     this.#going.add(worker)
-    this.#batch++
   }
 
   /** A worker that stopped, or whose connection closed: what it had goes back as it was. */
   workerWent(worker: number): void {
     this.workers.delete(worker)
     this.#going.delete(worker)
-    const batch = this.#batch
-    for (const job of this.live.values()) if (job.worker === worker) this.#handBack(job, batch)
+    for (const job of this.live.values()) if (job.worker === worker) this.#handBack(job)
   }
 
   /** Live: only what waits or is delayed, and then it never runs. Dead: the letter of that uid. */
@@ -216,9 +213,9 @@ export class QueueModel extends QueueState {
     else Object.assign(job, { state: 'waiting', place: { kind: 'arrived', order, at } })
   }
 
-  #handBack(job: ModelJob, batch: number): void {
+  #handBack(job: ModelJob): void {
     delete job.worker
-    Object.assign(job, { state: 'waiting', rested: false, place: { kind: 'handed back', order: job.order, batch } })
+    Object.assign(job, { state: 'waiting', rested: false, place: { kind: 'handed back', order: job.order, tick: this.#tick } })
   }
 
   #checkTurn(job: ModelJob, at: Moment): void {
