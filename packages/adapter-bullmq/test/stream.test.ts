@@ -14,9 +14,9 @@ describe('BullMQ, a worker that was idle', function () {
 
   afterEach(() => trial.close())
 
-  // whoever waits for the wrong thing does so for 5 s
+  // a worker that waits for the wrong thing does so for 5 s; a busy machine makes all of them late
   for (const round of ['once', 'and again'])
-    it(`starts within 2 s what comes due in a steady stream, ${round}`, async () => {
+    it(`does not sleep over what comes due in a steady stream, ${round}`, async () => {
       const broker = trial.broker()
       const late: number[] = []
       await trial.worker(broker, ({ data }) => void late.push(Date.now() - (data as number)), { concurrency: 100 })
@@ -29,6 +29,6 @@ describe('BullMQ, a worker that was idle', function () {
         () => late.length === JOBS,
         () => late.length,
       )
-      expect(Math.max(...late), 'lateness, ms').to.be.below(2_000)
+      expect(Math.max(...late), 'lateness, ms').to.be.below(4_500)
     })
 })
