@@ -46,7 +46,7 @@ async function onBroker({ own, options, settings = {} }: Certified): Promise<Exp
   const url = `${broker.url}?${options}`
   const { name } = await byUrl(url)
   const { createDriver } = (await import(`@jobport/adapter-${name}`)) as { createDriver: (url: string) => Driver }
-  return explore({ createDriver: () => createDriver(url), names: namesOf(LANES), seed, sequences })
+  return await explore({ createDriver: () => createDriver(url), names: namesOf(LANES), seed, sequences })
 }
 
 function namesOf(lanes: number): (readonly [string, string])[] {

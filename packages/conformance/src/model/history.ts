@@ -91,12 +91,8 @@ export class History {
         return answered(model.removable.length, await queue.purge(), 'purge')
       case 'clear':
         return answered(model.letters.length, await queue.deadLetters.purge(), 'deadLetters.purge')
-      case 'redriveAll': {
-        const before = model.letters.length
-        const answer = await queue.deadLetters.redriveAll()
-        const skipped = model.letters.length
-        return answered({ redriven: before - skipped, skipped }, answer, 'redriveAll')
-      }
+      case 'redriveAll':
+        return this.#redriveAll(queue)
       case 'remove':
       case 'bury':
       case 'redrive':
@@ -124,6 +120,15 @@ export class History {
     const hadLetter = model.letter(id) !== undefined
     if (step.do === 'bury') return answered(hadLetter, await queue.deadLetters.remove(id), 'deadLetters.remove')
     await this.#redrive(model, queue, id, step.attempts)
+  }
+
+  /** One that is redriven may be dead again by the end: what counts is what the driver answered. */
+  async #redriveAll({ deadLetters }: Queue): Promise<void> {
+    const { redrives } = this.#subject
+    redrives.length = 0
+    const answer = await deadLetters.redriveAll()
+    const count = (which: string): number => redrives.filter((each) => each === which).length
+    answered({ redriven: count('redriven'), skipped: count('duplicate') }, answer, 'redriveAll')
   }
 
   async #redrive(model: QueueModel, { deadLetters }: Queue, id: string, attempts: number | undefined): Promise<void> {

@@ -19,6 +19,8 @@ export class Subject {
   readonly story: string[] = []
   /** What the driver answered to each add, in order. */
   readonly answers: { readonly message: Message; readonly result: PublishResult }[] = []
+  /** What it answered to each redrive. */
+  readonly redrives: string[] = []
   /** Every id that a queue has seen. */
   readonly ids: Map<QueueModel, Set<string>>
   readonly #createDriver: () => Driver
@@ -212,6 +214,7 @@ export class Subject {
         const from = this.#time.now()
         model.redriving(uid, as, from)
         const answer = await honest.redrive(uid, as)
+        this.redrives.push(answer)
         this.#watch(() => model.redriven(uid, as, answer, { from, to: this.#time.now() }))
         return answer
       },
