@@ -18,7 +18,7 @@ import type { Topology } from './topology.ts'
 const BATCH = 256
 /** Another may hold the id for a moment, and let it go. */
 const TRIES = 10
-const COUNT_TRIES = 4
+const COUNT_PATIENCE = 500
 const COUNT_PAUSE = 5
 /** How long something is asked again that got no answer, ms; the last answer may take two seconds more. */
 const PATIENCE = 6_000
@@ -42,10 +42,13 @@ export class NatsAdmin implements QueueAdmin {
   async counts(): Promise<Record<JobState, number>> {
     const none = { waiting: 0, delayed: 0, active: 0, dead: 0 }
     return this.#look(none, async () => {
-      for (let tries = 1; ; tries++) {
+      const end = Date.now() + COUNT_PATIENCE
+      for (;;) {
         const { held, ...counts } = await this.#count()
         // a consumer hears of a new job a moment after its publisher
-        if (held === counts.waiting + counts.active || tries === COUNT_TRIES) return counts
+        if (held === counts.waiting + counts.active) return counts
+        // of a priority that no worker has looked for yet, there is no consumer
+        if (Date.now() > end) return { ...counts, waiting: Math.max(0, held - counts.active) }
         await pause(COUNT_PAUSE)
       }
     })
@@ -227,14 +230,16 @@ export class NatsAdmin implements QueueAdmin {
     return this.#do(none, ask)
   }
 
-  /** A queue that does not exist is empty. */
+  /** A queue that does not exist is empty. One that was dropped and is there again may not hear at once: nothing was done then. */
   async #do<T>(none: T, call: () => Promise<T>): Promise<T> {
-    try {
-      return await this.#client.lookups.pass(call)
-    } catch (error) {
-      if (isMissing(error)) return none
-      if (isUnheard(error) && !(await this.#exists())) return none
-      throw toJobportError(error, this.#names.queue)
+    for (const until = performance.now() + PATIENCE; ; await pause(COUNT_PAUSE)) {
+      try {
+        return await this.#client.lookups.pass(call)
+      } catch (error) {
+        if (isMissing(error)) return none
+        if (isUnheard(error) && !(await this.#exists())) return none
+        if (!isUnheard(error) || performance.now() > until) throw toJobportError(error, this.#names.queue)
+      }
     }
   }
 

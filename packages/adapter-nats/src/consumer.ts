@@ -6,6 +6,7 @@ import { InFlight } from './in-flight.ts'
 import { LeasedJob } from './leased-job.ts'
 import { appear } from './presence.ts'
 import { Pulls } from './pulls.ts'
+import { Returns } from './returns.ts'
 import type { Client } from './client.ts'
 import type { Moment } from './lease-clock.ts'
 import type { Records } from './records.ts'
@@ -38,6 +39,7 @@ export class NatsConsumer implements Consumer {
   readonly #options: ConsumerOptions
   readonly #pulls: Pulls
   readonly #held = new Set<LeasedJob>()
+  readonly #returns = new Returns()
   #running = 0
   /** Jobs that may not be ours, and the last words about those that were. */
   readonly #inFlight = new InFlight()
@@ -72,7 +74,7 @@ export class NatsConsumer implements Consumer {
     const beAsked = async (): Promise<void> => {
       await topology.ensure(records.names)
       if (this.#stopped) return
-      this.#ends.push(appear(client, records.names))
+      this.#ends.push(appear(client, records.names, () => this.#lookAgain()))
       await client.connection.flush()
     }
     try {
@@ -179,15 +181,24 @@ export class NatsConsumer implements Consumer {
   async #lookUpLevels(): Promise<void> {
     if (Date.now() - this.#levelsAt < LEVELS_INTERVAL) return
     const { topology, records } = this.#options
-    const levels = [...(await topology.consumers(records.names)).keys()]
-    this.#levels = levels.includes(0) ? levels : [0, ...levels]
     this.#levelsAt = Date.now()
+    const consumers = await topology.consumers(records.names)
+    const levels = [...consumers.keys()]
+    this.#levels = levels.includes(0) ? levels : [0, ...levels]
+    const known = [...consumers.values()].reduce((sum, info) => sum + info.num_pending + info.num_ack_pending, 0)
+    if ((await records.count(records.names.waiting('*'))) > known)
+      await topology.repair(records.names, async (level) => (await records.count(records.names.waiting(level))) > 0)
+  }
+
+  #lookAgain(): void {
+    this.#levelsAt = 0
+    this.#wake()
   }
 
   async #take(native: Msg, askedAt: Moment): Promise<void> {
     const { client, records } = this.#options
     const { ackWait } = client.settings
-    const job = new LeasedJob(native, { client, records, ackWait, askedAt, signal: this.#closing.signal })
+    const job = new LeasedJob(native, { client, records, ackWait, askedAt, returns: this.#returns, signal: this.#closing.signal })
     this.#held.add(job)
     this.#running++
     void job.ran.then(() => {

@@ -1,13 +1,14 @@
 import { JobportError, Lease, type Delivery, type JobError, type Message, type Outcome } from '@jobport/core/driver'
 import { setTimeout as pause } from 'node:timers/promises'
 import { LeaseClock, now, type Moment } from './lease-clock.ts'
-import { isMissing, isPassing, isRefusal, toJobportError } from './faults.ts'
+import { isMissing, isPassing, isRefusal, toJobportError, isUnheard } from './faults.ts'
 import { BY, header, isFinal, read, uidOf, type Reading } from './mapping.ts'
 import { outcomeWrite } from './outcome-write.ts'
 import { arrivalOf, type Arrival } from './pulls.ts'
 import { removeStray } from './removal.ts'
 import type { Client } from './client.ts'
 import type { Expectation, Records, Write } from './records.ts'
+import type { Returns } from './returns.ts'
 import type { StoredRecord } from './stored-record.ts'
 import type { Msg } from '@nats-io/transport-node'
 
@@ -18,6 +19,7 @@ export interface Holding {
   readonly ackWait: number
   /** When the server was asked for it. */
   readonly askedAt: Moment
+  readonly returns: Returns
   /** Fires when there is no more time for trying. */
   readonly signal: AbortSignal
 }
@@ -104,7 +106,7 @@ export class LeasedJob implements Delivery {
 
   async settle(outcome: Outcome): Promise<void> {
     if (this.#settling || this.lease.isLost) throw this.#leaseLost()
-    this.#settling = this.#settle(outcome)
+    this.#settling = outcome.type === 'release' ? this.#release() : this.#settle(outcome)
     return this.#settling
   }
 
@@ -185,7 +187,12 @@ export class LeasedJob implements Delivery {
     return this.#persist(() => this.#holding.records.last(filter))
   }
 
-  /** What may run again at once is settled as soon as it is written: else its next run would begin before this one's end. */
+  /** Behind those that came before it and go back at the same time. */
+  #release(): Promise<void> {
+    return this.#holding.returns.enter(this.#arrival.seq, () => this.#settle({ type: 'release' }))
+  }
+
+  /** What is retried at once is settled as soon as it is written: else its next run would begin before this one's end. Until the acknowledgement, the server counts it twice. */
   async #settle(outcome: Outcome): Promise<void> {
     const isEnd = outcome.type === 'complete' || outcome.type === 'dead'
     if (isEnd) this.#endRun()
@@ -198,7 +205,7 @@ export class LeasedJob implements Delivery {
     }
     this.#end()
     this.acknowledged = this.#acknowledge()
-    if (isEnd) await this.acknowledged
+    if (outcome.type !== 'again' || outcome.delay > 0) await this.acknowledged
   }
 
   async #write(outcome: Outcome): Promise<void> {
@@ -250,11 +257,18 @@ export class LeasedJob implements Delivery {
     }
   }
 
-  /** What it is acknowledged for is written: should this fail, its next delivery finds that and ends here. */
+  /**
+   * What it is acknowledged for is written: should this fail, its next delivery finds that and ends here. Where nobody listens the
+   * queue may have been dropped, and once it is there again, the same words would mean another job: so that is not asked twice.
+   */
   async #acknowledge(): Promise<void> {
     for (let tries = 1; tries <= ACK_TRIES && !this.#holding.signal.aborted; tries++) {
-      const acknowledged = await this.#holding.client.request(this.#native.reply!, '+ACK').catch(() => undefined)
-      if (acknowledged) return
+      try {
+        await this.#holding.client.request(this.#native.reply!, '+ACK')
+        return
+      } catch (error) {
+        if (isUnheard(error)) return
+      }
     }
   }
 

@@ -11,12 +11,24 @@ const processName = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex
 const PATIENCE = 600
 const GAP = 60
 
-/** Answers whoever counts this queue's workers. Answers how to end that. */
-export function appear({ connection }: Client, { workers }: Names): () => void {
+/** What tells the workers that a priority has come into use: no question, and nobody answers it. */
+const CHANGED = 'changed'
+
+/** Answers whoever counts this queue's workers, and hears of priorities that come into use. Returns how to end that. */
+export function appear({ connection }: Client, { workers }: Names, onChange: () => void): () => void {
   const subscription = connection.subscribe(workers, {
-    callback: (error, question) => void (error ?? question.respond(processName)),
+    callback: (error, question) => {
+      if (error) return
+      if (question.string() === CHANGED) onChange()
+      else question.respond(processName)
+    },
   })
   return () => subscription.unsubscribe()
+}
+
+/** Has all workers of the queue look up its priorities at once. */
+export function announce({ connection }: Client, { workers }: Names): void {
+  connection.publish(workers, CHANGED)
 }
 
 /** Processes that consume the queue now, by asking them: one that is dead says nothing. */

@@ -66,7 +66,7 @@ interface Attempt {
 
 /** Never rejects. A repeat of its own is known by the `uid` that it finds. */
 async function add(message: Message, publishing: Publishing): Promise<PublishResult> {
-  const { records, signal } = publishing
+  const { records, topology, signal } = publishing
   const token = toToken(message.id)
   const of = records.names.any(token)
   const attempt: Attempt = { expected: 0 }
@@ -78,7 +78,8 @@ async function add(message: Message, publishing: Publishing): Promise<PublishRes
   }
   while (!signal.aborted) {
     try {
-      await records.write(write, { seq: attempt.expected, of })
+      const seq = await records.write(write, { seq: attempt.expected, of })
+      await topology.stored(records.names, Math.min(message.priority ?? 0, 9), seq).catch(() => {})
       return { status: 'added' }
     } catch (error) {
       const end = await react(error, attempt, message, publishing)

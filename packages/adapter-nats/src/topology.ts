@@ -2,6 +2,7 @@ import { JobportError } from '@jobport/core/driver'
 import { AckPolicy, type ConsumerConfig, type ConsumerInfo } from '@nats-io/jetstream'
 import { CODES, isMissing } from './faults.ts'
 import { Fresh } from './fresh.ts'
+import { announce } from './presence.ts'
 import { isOurs, streamOf } from './stream-rules.ts'
 import { Watch } from './watch.ts'
 import type { Client } from './client.ts'
@@ -12,6 +13,8 @@ const MAX_WAITING = 100_000
 /** A pause has no end on the server, only a time; ms. */
 const FOREVER = 100 * 365 * 86_400_000
 const NANOS = 1e6
+/** The lowest priority. */
+const LEVELS = 9
 
 /** Why a stream is refused that no other try will make. */
 const REFUSED: Readonly<Record<number, string>> = {
@@ -25,6 +28,8 @@ export class Topology {
   readonly #client: Client
   readonly #watch: Watch
   readonly #made = new Map<string, Promise<void>>()
+  /** By stream: the number of the job that this client stored last. */
+  readonly #newest = new Map<string, number>()
   readonly #lists = new Map<string, Fresh<readonly ConsumerInfo[]>>()
 
   constructor(client: Client) {
@@ -51,6 +56,28 @@ export class Topology {
       this.forget(names)
       return act()
     })
+  }
+
+  /**
+   * A job was stored as number `seq`. If others came after it, the queue was dropped meanwhile and is there again, perhaps without
+   * the consumer of this priority, which nobody would work then.
+   */
+  async stored(names: Names, level: number, seq: number): Promise<void> {
+    const isNew = seq > (this.#newest.get(names.stream) ?? 0)
+    this.#newest.set(names.stream, seq)
+    if (isNew) return
+    this.forget(names)
+    await this.ensure(names, level)
+  }
+
+  /** Makes the consumers that are missing although jobs of their priority wait, for the same reason. */
+  async repair(names: Names, hasJobs: (level: number) => Promise<boolean>): Promise<void> {
+    const known = await this.consumers(names)
+    for (let level = 1; level <= LEVELS; level++) {
+      if (known.has(level) || !(await hasJobs(level))) continue
+      this.forget(names)
+      await this.ensure(names, level)
+    }
   }
 
   /** Has the queue's stream looked at from time to time, for a while. */
@@ -162,6 +189,7 @@ export class Topology {
       if (made) return this.#align(names, made)
     }
     if (level > 0 && !pause_until) await this.#followPause(names, level)
+    if (level > 0) announce(this.#client, names)
   }
 
   /** One that is there is left alone, but for what the options say. */

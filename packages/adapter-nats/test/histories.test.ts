@@ -25,4 +25,16 @@ describe('NATS, histories that went wrong', function () {
         { do: 'pause', queue: 0, via: 0 },
       ],
     ))
+
+  it('a priority whose consumer another connection has dropped is worked all the same', () =>
+    replay(
+      () => createDriver(`${url}?ackWait=1500`),
+      [
+        { do: 'add', queue: 0, via: 1, jobs: [{ name: 'job', priority: 5 }] },
+        { do: 'drop', queue: 0, via: 0 },
+        { do: 'add', queue: 0, via: 0, jobs: [{ name: 'job' }] },
+        { do: 'add', queue: 0, via: 1, jobs: [{ name: 'job', priority: 5 }] },
+        { do: 'work', queue: 0, via: 0, concurrency: 2 },
+      ],
+    ))
 })

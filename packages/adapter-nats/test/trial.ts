@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { NatsDriver, type NatsOptions } from '@jobport/adapter-nats'
 import { Broker, type BrokerOptions, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
+import { patiently } from '@jobport/conformance'
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 
@@ -8,7 +9,10 @@ type AnyJobs = Record<string, unknown>
 
 /** So short that a lost lease shows within a test. */
 const QUICK = { ackWait: 1_500 }
-const DEADLINE = 8_000
+/** ms, as all deadlines here: more where the machine is busy. */
+const DEADLINE = patiently(8_000)
+/** Of a call of a broker: as it is by default, ms. */
+const CALL = { deadline: patiently(10_000) }
 
 /** One queue, used through us and through a plain NATS client; knows what it opened, and closes it. */
 export class Trial {
@@ -23,9 +27,9 @@ export class Trial {
     this.url = url
   }
 
-  broker(options: NatsOptions = {}, brokerOptions?: BrokerOptions): Broker {
+  broker(options: NatsOptions = {}, brokerOptions: BrokerOptions = {}): Broker {
     const place = options.servers === undefined && options.url === undefined ? { url: this.url } : {}
-    const broker = new Broker(new NatsDriver({ ...QUICK, ...place, ...options }), brokerOptions)
+    const broker = new Broker(new NatsDriver({ ...QUICK, ...place, ...options }), { ...CALL, ...brokerOptions })
     broker.on('error', (error) => this.errors.push(error))
     this.#open.push(() => broker.close({ timeout: 0 }))
     return broker
@@ -48,7 +52,7 @@ export class Trial {
   /** Closes all, last opened first, and removes the queue. */
   async close(): Promise<void> {
     for (const close of this.#open.splice(0).toReversed()) await close()
-    const cleaner = new Broker(new NatsDriver(this.url))
+    const cleaner = new Broker(new NatsDriver(this.url), CALL)
     await cleaner.queue(this.name).drop()
     await cleaner.close()
   }
