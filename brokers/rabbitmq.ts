@@ -8,6 +8,8 @@ import { findProgram } from './programs.ts'
 import type { Place, Recipe, Settings } from './recipe.ts'
 
 const OLDEST = 4
+/** It starts a virtual machine of its own, ms. */
+const CONTROL_DEADLINE = 120_000
 const CONTROL = join(import.meta.dirname, 'rabbitmq-control.sh')
 const SERVER = join(import.meta.dirname, 'rabbitmq-server.sh')
 /** Class 10, method 10: the server greets. */
@@ -82,7 +84,7 @@ export const rabbitmq: Recipe = {
 }
 
 async function control({ programs, data }: Place, ...command: string[]): Promise<void> {
-  await promisify(execFile)(CONTROL, [programs, data, ...command], { timeout: 30_000 })
+  await promisify(execFile)(CONTROL, [programs, data, ...command], { timeout: CONTROL_DEADLINE })
 }
 
 /** From paths such as `rabbitmq_server-4.3.6/sbin` and `rabbitmq/4.3.6/sbin`. */

@@ -68,8 +68,9 @@ export class RabbitMQAdmin implements QueueAdmin {
       letters.count(),
     ])
     const held = replies.reduce((sum, { active }) => sum + active, 0)
+    const ahead = replies.reduce((sum, reply) => sum + (reply.ahead ?? 0), 0)
     const known = ledger?.state.counts()
-    const { waiting, delayed } = resting(messages, ledger, settings)
+    const { waiting, delayed } = resting({ ...messages, waiting: messages.waiting + ahead }, ledger, settings)
     return {
       waiting,
       delayed,

@@ -9,10 +9,16 @@ const MOST_SPARE = 32
  */
 export class Asides {
   readonly #returns = new Map<ConsumeMessage, (message: ConsumeMessage) => Promise<void>>()
+  readonly #lost = new Set<ConsumeMessage>()
   readonly #onChange: () => void
 
   constructor(onChange: () => void) {
     this.#onChange = onChange
+  }
+
+  /** Those of jobs that were given up: their next delivery is one crash more. */
+  get lost(): number {
+    return this.#lost.size
   }
 
   /** How many more subscriptions of `prefetch` it takes. */
@@ -24,11 +30,13 @@ export class Asides {
   async keep(
     message: ConsumeMessage,
     until: Promise<unknown>,
-    giveBack: (message: ConsumeMessage) => Promise<void>,
+    { isLost, giveBack }: { readonly isLost: boolean; readonly giveBack: (message: ConsumeMessage) => Promise<void> },
   ): Promise<void> {
     this.#returns.set(message, giveBack)
+    if (isLost) this.#lost.add(message)
     this.#onChange()
     await until.catch(() => {})
+    this.#lost.delete(message)
     if (!this.#returns.delete(message)) return
     await giveBack(message).catch(() => {})
     this.#onChange()

@@ -216,7 +216,7 @@ export class RabbitMQConsumer implements Consumer {
       await Promise.all(this.#arriving)
     }
     const active = [...this.#held.values()].filter((its) => its === session).length
-    return { process: PROCESS, consuming: !this.#stopped, active }
+    return { process: PROCESS, consuming: !this.#stopped, active: active + session.lost, ahead: this.#slots.waiting }
   }
 
   /** Takes jobs or takes none, as it should now; one change after the other. */

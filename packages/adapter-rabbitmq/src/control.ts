@@ -18,8 +18,10 @@ export interface Reply {
   readonly process: string
   /** Whether it takes jobs, or would if the queue were not paused. */
   readonly consuming: boolean
-  /** Jobs in its hands. */
+  /** Jobs that it runs, or has given up and not handed back yet. */
   readonly active: number
+  /** Jobs that were delivered to it and wait for a slot. Absent: an earlier version of this adapter, which does not tell. */
+  readonly ahead?: number
 }
 
 export interface Member {

@@ -1,5 +1,7 @@
 import { JobportError, type Message, type PublishResult } from '@jobport/core/driver'
+import { toJobportError } from './faults.ts'
 import { hasGivenId, toWire } from './mapping.ts'
+import { onAbort } from './on-abort.ts'
 import { STRIDE, type Pace } from './pace.ts'
 import { record, recordAll, unlessMissing } from './record.ts'
 import type { LedgerApi } from './ledger/api.ts'
@@ -47,9 +49,22 @@ async function addAll(
     const turn = via.pace.enter(some.length)
     if (turn) await turn
     const together = areDistinct && addTogether(via, queue, some, signal)
-    adding.push(together || Promise.all(some.map(inOrder)))
+    adding.push(unlessLate(together || Promise.all(some.map(inOrder)), some.length, signal))
   }
   return (await Promise.all(adding)).flat()
+}
+
+/** A frozen broker answers neither the ledger's questions nor the opening of a channel; once the signal has fired nobody waits for that. */
+function unlessLate(adding: Promise<PublishResult[]>, count: number, signal: AbortSignal): Promise<PublishResult[]> {
+  return new Promise((resolve) => {
+    const late = (): PublishResult => ({ status: 'unknown', error: toJobportError(signal.reason, 'publishing') })
+    // what heeds the signal itself knows more: it answers first
+    const heard = onAbort(signal, () => setImmediate(() => resolve(Array.from({ length: count }, late))))
+    void adding.then((results) => {
+      heard()
+      resolve(results)
+    })
+  })
 }
 
 /** In one go what takes the same way, if none of it may meet another holder of its id; `undefined`: it is not so. */

@@ -15,11 +15,38 @@ export type Sent =
 
 const ADDED: Sent = { status: 'added' }
 const RETURNED: Sent = { status: 'returned' }
+const NOT_FOUND = 404
+
+/** What was published on one channel, by number, as far as it matters should an exchange be missing. */
+class Course {
+  /** From this number on nothing was stored. */
+  lostFrom: number = Infinity
+  #count = 0
+  readonly #named = new Map<number, string>()
+
+  enter(exchange: string): number {
+    const number = ++this.#count
+    if (exchange !== '') this.#named.set(number, exchange)
+    return number
+  }
+
+  leave(number: number): void {
+    this.#named.delete(number)
+  }
+
+  /** The broker closes the channel at the first message for an exchange that is not there, and reads none of those behind it. */
+  fail({ code, message }: { readonly code?: number; readonly message: string }): void {
+    const [, missing] = /no exchange '(.*?)' in vhost/.exec(message) ?? []
+    if (code !== NOT_FOUND || missing === undefined) return
+    for (const [number, exchange] of this.#named) if (exchange === missing) this.lostFrom = Math.min(this.lostFrom, number)
+  }
+}
 
 /** Publishes on one channel: always with confirmation. Every call settles, also when the channel dies. */
 export class Publisher {
   readonly #link: Link
   readonly #returned = new Set<string>()
+  readonly #courses = new WeakMap<ConfirmChannel, Course>()
   #channel: ConfirmChannel | undefined
   #opening: Promise<ConfirmChannel> | undefined
 
@@ -75,9 +102,16 @@ export class Publisher {
 
   #publish(channel: ConfirmChannel, { exchange, key }: Route, wire: Wire, told: (sent: Sent) => void): void {
     const { content, properties, copy } = wire
+    const course = this.#courses.get(channel)!
+    const number = course.enter(exchange)
+    const confirmed = (error: Error | null): void => {
+      course.leave(number)
+      told(error && number >= course.lostFrom ? RETURNED : this.#outcome(channel, copy, error))
+    }
     try {
-      channel.publish(exchange, key, content, properties, (error: Error | null) => told(this.#outcome(channel, copy, error)))
+      channel.publish(exchange, key, content, properties, confirmed)
     } catch (error) {
+      course.leave(number)
       told(unsent(error as Error))
     }
   }
@@ -103,6 +137,9 @@ export class Publisher {
         channel.prependListener('close', () => {
           if (this.#channel === channel) this.#channel = undefined
         })
+        const course = new Course()
+        this.#courses.set(channel, course)
+        channel.prependListener('error', (error: Error) => course.fail(error))
         channel.on('return', ({ properties }) => this.#returned.add(copyIn(properties) ?? ''))
         this.#channel = channel
         return channel

@@ -156,11 +156,17 @@ export class Session {
     await this.flush()
   }
 
+  /** Jobs that were given up and have not gone back yet. */
+  get lost(): number {
+    return this.#asides.lost
+  }
+
   /** Keeps it from its queue until then, as long as the session lasts, without holding up others. Never rejects. */
   setAside(message: ConsumeMessage, until: Promise<unknown>, how: 'requeue' | 'reject'): Promise<void> {
-    return this.#asides.keep(message, Promise.race([until, this.ended]), (kept) =>
-      this.isOpen ? this[how](kept) : Promise.resolve(),
-    )
+    return this.#asides.keep(message, Promise.race([until, this.ended]), {
+      isLost: how === 'reject',
+      giveBack: (kept) => (this.isOpen ? this[how](kept) : Promise.resolve()),
+    })
   }
 
   /** Resolves once the broker has read all that was sent in this turn of the event loop and before; calls share round trips. */

@@ -33,6 +33,11 @@ export class Slots<T> {
     return this.#isAhead
   }
 
+  /** Messages that were delivered beyond the slots and have not had their turn. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   enter(message: T): void {
     if (this.#busy < this.#options.most) return this.#begin(message)
     this.#waiting.add(message)

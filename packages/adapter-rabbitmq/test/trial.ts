@@ -3,10 +3,14 @@ import { createDriver } from '@jobport/adapter-rabbitmq'
 import { Broker, type BrokerOptions, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
 import { connect, type ChannelModel, type ConfirmChannel, type ConsumeMessage } from 'amqplib'
 import type { RabbitMQOptions } from '@jobport/adapter-rabbitmq'
+import { patiently } from '@jobport/conformance'
 
 type AnyJobs = Record<string, unknown>
 
-const DEADLINE = 10_000
+/** ms, as all deadlines here: more where the machine is busy. */
+const DEADLINE = patiently(10_000)
+/** Of a call of a broker: as it is by default, ms. */
+const CALL = { deadline: patiently(10_000) }
 
 /** One queue, used through us and through plain amqplib; knows what it opened, and closes it. */
 export class Trial {
@@ -23,9 +27,9 @@ export class Trial {
     this.url = url
   }
 
-  broker(options: RabbitMQOptions = {}, brokerOptions?: BrokerOptions): Broker {
+  broker(options: RabbitMQOptions = {}, brokerOptions: BrokerOptions = {}): Broker {
     const place = options.hosts || options.host || options.url ? {} : { url: this.url }
-    const broker = new Broker(createDriver({ ...place, ...options }), brokerOptions)
+    const broker = new Broker(createDriver({ ...place, ...options }), { ...CALL, ...brokerOptions })
     broker.on('error', (error) => this.errors.push(error))
     this.#open.push(() => broker.close({ timeout: 0 }))
     return broker
@@ -61,7 +65,7 @@ export class Trial {
   async close(): Promise<void> {
     await this.#plain?.close().catch(() => {})
     await Promise.all(this.#open.map((close) => close()))
-    const broker = new Broker(createDriver(this.url))
+    const broker = new Broker(createDriver(this.url), CALL)
     await broker.queue(this.name).drop()
     await broker.close()
   }
