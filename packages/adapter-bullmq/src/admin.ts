@@ -12,6 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { toJobportError } from './faults.ts'
 import { fromJob, invalidReading, type Reading } from './mapping.ts'
 import type { Ledger, Look } from './ledger.ts'
+import type { Note } from './note.ts'
 import type { NativeJob } from './lease-worker.ts'
 import type { NativeQueue, Store } from './store.ts'
 
@@ -174,14 +175,15 @@ function toStored({ job, reading: { message } }: Found, look: Look): StoredJob |
     crashes: state === 'dead' ? stalls : Math.max(0, stalls - (note.base ?? 0)),
     ...(dueAt !== undefined && { dueAt }),
     ...(state === 'dead' && {
-      dead: { reason: note.reason ?? 'attempts', error: errorOf(job, note.error), at: job.finishedOn ?? 0 },
+      dead: { reason: note.reason ?? 'attempts', error: errorOf(job, note), at: job.finishedOn ?? 0 },
     }),
   }
 }
 
 /** BullMQ keeps the message and the stacks; the name is ours, or stands at the head of the stack. */
-function errorOf({ stacktrace, failedReason }: Found['job'], named: string | undefined): JobError {
-  const stack = stacktrace?.at(-1)
-  const name = named ?? /^(\w*Error)\b/.exec(stack ?? '')?.[1] ?? 'Error'
-  return toJobError({ name, message: failedReason ?? '', ...(stack && { stack }) })
+function errorOf({ stacktrace, failedReason }: Found['job'], { error, stack: lacking }: Note): JobError {
+  const last = stacktrace?.at(-1)
+  const name = error ?? /^(\w*Error)\b/.exec(last ?? '')?.[1] ?? 'Error'
+  const stack = lacking === undefined ? last || undefined : lacking === 'empty' ? '' : undefined
+  return toJobError({ name, message: failedReason ?? '', ...(stack !== undefined && { stack }) })
 }

@@ -242,7 +242,13 @@ export class LeasedJob implements Delivery {
     const { stalledCounter: stalls } = this.#job
     if (outcome.type === 'complete') return undefined
     if (outcome.type === 'dead') {
-      return { reason: outcome.reason, error: storable(outcome.error.name), ...(stalls > 0 && { seen: stalls, base: stalls }) }
+      const { name, stack } = outcome.error
+      return {
+        reason: outcome.reason,
+        error: storable(name),
+        ...(!stack && { stack: stack === undefined ? 'none' : 'empty' }),
+        ...(stalls > 0 && { seen: stalls, base: stalls }),
+      }
     }
     return stalls > 0 ? { ...this.#note, seen: stalls } : undefined
   }

@@ -6,6 +6,8 @@ export interface Note {
   readonly reason?: DeadReason
   /** Of a dead job: the name of its error. */
   readonly error?: string
+  /** Of a dead job whose error has no stack, or an empty one: BullMQ keeps one of its own making in its place. */
+  readonly stack?: 'none' | 'empty'
   /** BullMQ's stalled counter when the last delivery that ended by itself did so. */
   readonly seen?: number
   /** BullMQ's stalled counter at the job's last death: what came before counts no more. */

@@ -96,12 +96,16 @@ export class PostgresLedger implements Ledger {
 
   /** What is overdue comes after what waits, where a claim will place it. */
   async page(state: JobState, limit: number, cursor: string | undefined): Promise<{ uids: string[]; cursor?: string }> {
-    if (state !== 'waiting') return this.#page(sql.PAGES[state], limit, cursor)
-    const [, isOverdue, rest] = /^(late:)?(.*)$/s.exec(cursor ?? '') ?? []
-    const page: { uids: string[]; cursor?: string } = isOverdue ? { uids: [] } : await this.#page(sql.PAGES.waiting, limit, rest)
-    if (page.cursor !== undefined) return page
-    const late = await this.#page(sql.OVERDUE, limit - page.uids.length, isOverdue && rest)
-    return { uids: [...page.uids, ...late.uids], ...(late.cursor !== undefined && { cursor: `late:${late.cursor}` }) }
+    const [, late, first = null, second = null] = /^(late:)?(-?\d+):(.*)$/s.exec(cursor ?? '') ?? []
+    const place = [first, second, Date.now()] as const
+    const rows = await (state === 'waiting'
+      ? this.#query<Row>(sql.WAITING, limit, ...place, late !== undefined)
+      : this.#query<Row>(sql.PAGES[state], limit, ...place))
+    const last = rows.length === limit ? rows.at(-1) : undefined
+    return {
+      uids: rows.map(({ id }) => id),
+      ...(last && { cursor: `${last.late ? 'late:' : ''}${last.first}:${last.second}` }),
+    }
   }
 
   async remove(id: string): Promise<boolean | { readonly native: string }> {
@@ -145,13 +149,6 @@ export class PostgresLedger implements Ledger {
     })
   }
 
-  async #page(statement: string, limit: number, cursor: string | undefined): Promise<{ uids: string[]; cursor?: string }> {
-    const [, first = null, second = null] = /^(-?\d+):(.*)$/s.exec(cursor ?? '') ?? []
-    const rows = await this.#query<{ id: string; first: string; second: string }>(statement, limit, first, second, Date.now())
-    const last = rows.at(-1)
-    return { uids: rows.map(({ id }) => id), ...(rows.length === limit && last && { cursor: `${last.first}:${last.second}` }) }
-  }
-
   async #query<R extends QueryResultRow>(text: string, ...values: readonly unknown[]): Promise<R[]> {
     return (await this.#pool.query<R>(text, [this.#queue, ...values])).rows
   }
@@ -170,6 +167,15 @@ export class PostgresLedger implements Ledger {
       client.release(failed)
     }
   }
+}
+
+/** Of a page, with its place in the order. */
+interface Row {
+  readonly id: string
+  readonly first: string
+  readonly second: string
+  /** Of what waits: it is overdue, and has not been moved yet. */
+  readonly late?: boolean
 }
 
 type Query = <R extends QueryResultRow>(text: string, ...values: readonly unknown[]) => Promise<R[]>

@@ -81,15 +81,27 @@ SELECT count(*) FILTER (WHERE state = 'waiting' OR (state = 'delayed' AND proces
 FROM job WHERE queue = $1 AND state IN ('waiting', 'delayed', 'active', 'failed')`
 
 /** Each page goes on after the row that the cursor, a pair of keys, describes. $2 limit, $3 and $4 its keys or null, $5 now. */
-export const PAGES: Readonly<Record<JobState, string>> = {
-  waiting: page(`state = 'waiting'`, 'priority', 'seq', 'bigint'),
+export const PAGES: Readonly<Record<Exclude<JobState, 'waiting'>, string>> = {
   delayed: page(`state = 'delayed' AND process_at_ms > $5::bigint`, 'process_at_ms', 'seq', 'bigint'),
   active: page(`state = 'active'`, 'added_at_ms', 'id', 'text'),
   dead: page(`state = 'failed'`, 'finished_at_ms', 'id', 'text', 'DESC'),
 }
 
-/** What is to wait as soon as somebody looks. As {@link PAGES}. */
-export const OVERDUE: string = page(`state = 'delayed' AND process_at_ms <= $5::bigint`, 'process_at_ms', 'seq', 'bigint')
+/**
+ * What waits, and behind it what is to wait as soon as somebody looks: in one statement, for jobs move from the one to the other.
+ * As {@link PAGES}; $6: whether the cursor stands among what is overdue.
+ */
+export const WAITING: string = `
+SELECT id, first, second, late FROM (
+  (SELECT id, priority::bigint AS first, seq AS second, false AS late FROM job
+   WHERE queue = $1 AND state = 'waiting' AND NOT $6::boolean AND ($3::bigint IS NULL OR (priority, seq) > ($3::bigint, $4::bigint))
+   ORDER BY priority, seq LIMIT $2)
+  UNION ALL
+  (SELECT id, process_at_ms, seq, true FROM job
+   WHERE queue = $1 AND state = 'delayed' AND process_at_ms <= $5::bigint
+   AND (NOT $6::boolean OR (process_at_ms, seq) > ($3::bigint, $4::bigint))
+   ORDER BY process_at_ms, seq LIMIT $2)
+) AS both_kinds ORDER BY late, first, second LIMIT $2`
 
 function page(where: string, first: string, second: string, type: 'bigint' | 'text', order: 'ASC' | 'DESC' = 'ASC'): string {
   return `SELECT id, ${first} AS first, ${second} AS second FROM job WHERE queue = $1 AND ${where} AND $5::bigint > 0

@@ -94,17 +94,11 @@ export class RedisLedger implements Ledger {
     if (state === 'dead') return this.#deadPage(limit, cursor)
     const start = Number(cursor ?? 0)
     if (state === 'delayed') return this.#delayedPage(limit, start)
-    const uids: string[] = []
-    let before = 0
-    for (const source of state === 'active' ? ['active'] : [...WAITING, 'delayed']) {
-      const size = await (source === 'delayed' ? this.#overdue() : this.#size(source))
-      const from = Math.max(0, start - before)
-      const count = Math.min(limit - uids.length, size - from)
-      if (count > 0) uids.push(...(await this.#range(source, from, count)))
-      if (uids.length === limit) return { uids, cursor: String(start + limit) }
-      before += size
-    }
-    return { uids }
+    const uids =
+      state === 'active'
+        ? await this.#range('active', start, limit)
+        : ((await this.#run('waiting', start, limit, endOfNow())) as string[])
+    return { uids, ...(uids.length === limit && { cursor: String(start + limit) }) }
   }
 
   async remove(id: string): Promise<boolean | { readonly native: string }> {
@@ -198,7 +192,8 @@ export class RedisLedger implements Ledger {
   }
 }
 
-function command(name: ScriptName): string {
+/** Under what name a connection knows a script. */
+export function command(name: ScriptName): string {
   return `jobport:${name}`
 }
 

@@ -1,54 +1,4 @@
-/**
- * Each runs as one atomic step. KEYS[1] is the queue's prefix, `bull:orders:`, as in BullMQ's own scripts: all keys
- * of a queue share a slot. They rest on BullMQ's data model: `wait` and `active` are lists, `prioritized`, `delayed`,
- * `completed` and `failed` sorted sets of job ids, `de:<id>` names the holder of a deduplication id.
- */
-const COMMON = `
-local base = KEYS[1]
-local call = redis.call
-local function score(set, uid) return call('ZSCORE', base .. set, uid) end
-local function drop(uid, prev)
-  local job = base .. uid
-  local id = call('HGET', job, 'deid')
-  if id and call('GET', base .. 'de:' .. id) == uid then call('DEL', base .. 'de:' .. id) end
-  call('DEL', job, job .. ':logs', job .. ':dependencies', job .. ':processed', job .. ':failed', job .. ':unsuccessful')
-  call('XADD', base .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'removed', 'jobId', uid, 'prev', prev)
-end
-local function related(uid)
-  return call('HEXISTS', base .. uid, 'parentKey') == 1 or call('HEXISTS', base .. uid, 'rjk') == 1
-end
-local function over(de, holder)
-  if score('failed', holder) then return true end
-  if call('PTTL', de) ~= -1 then return false end
-  return call('EXISTS', base .. holder) == 0 or score('completed', holder) ~= false
-end
--- 1 or -1: from which end of the list it is near; most are near one
-local function seek(list, uid)
-  local key = base .. list
-  for _, near in ipairs({ 1000, 10000 }) do
-    if call('LPOS', key, uid, 'MAXLEN', near) then return 1 end
-    if call('LPOS', key, uid, 'RANK', -1, 'MAXLEN', near) then return -1 end
-  end
-  return call('LPOS', key, uid) and 1
-end
-local function state(uid)
-  if score('delayed', uid) then return 'delayed' end
-  if score('prioritized', uid) then return 'waiting' end
-  if score('failed', uid) then return 'dead' end
-  if score('completed', uid) then return 'completed' end
-  if seek('active', uid) then return 'active' end
-  if seek('wait', uid) then return 'waiting' end
-  return call('EXISTS', base .. uid) == 1 and 'other' or ''
-end
-local function live(id)
-  local holder = call('GET', base .. 'de:' .. id)
-  for _, uid in ipairs({ holder or id, id }) do
-    local found = state(uid)
-    local isLive = found == 'waiting' or found == 'delayed' or found == 'active'
-    if isLive and (call('HGET', base .. uid, 'deid') or uid) == id then return uid, found end
-  end
-end
-`
+import { COMMON } from './redis-common.ts'
 
 /** ARGV: id, holder. */
 const free = `
@@ -104,6 +54,31 @@ return {
 }
 `
 
+/** A page of what waits, or is due: in one step, for jobs move from the one to the other. ARGV: offset, limit, the highest score of what is due. */
+const waiting = `
+local start, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+local uids, before = {}, 0
+local function add(size, range)
+  local from = math.max(0, start - before)
+  local count = math.min(limit - #uids, size - from)
+  before = before + size
+  if count <= 0 then return end
+  for _, uid in ipairs(range(from, count)) do uids[#uids + 1] = uid end
+end
+add(call('LLEN', base .. 'wait'), function(from, count)
+  local found, inOrder = call('LRANGE', base .. 'wait', -from - count, -from - 1), {}
+  for i = #found, 1, -1 do inOrder[#inOrder + 1] = found[i] end
+  return inOrder
+end)
+add(call('ZCARD', base .. 'prioritized'), function(from, count)
+  return call('ZRANGE', base .. 'prioritized', from, from + count - 1)
+end)
+add(call('ZCOUNT', base .. 'delayed', '-inf', ARGV[3]), function(from, count)
+  return call('ZRANGE', base .. 'delayed', from, from + count - 1)
+end)
+return uids
+`
+
 /** ARGV: token. */
 const salvage = `
 for _, uid in ipairs(call('LRANGE', base .. 'active', 0, -1)) do
@@ -136,6 +111,20 @@ if related(ARGV[1]) then return ARGV[1] end
 call('ZREM', base .. 'failed', ARGV[1])
 drop(ARGV[1], 'failed')
 return 1
+`
+
+/** Of what BullMQ has just put before all that waits. */
+const lineUp = `
+local uids = call('LRANGE', base .. 'wait', -1000, -1)
+for i = #uids, 1, -1 do
+  local job = call('HMGET', base .. uids[i], 'stc', 'priority')
+  if not job[1] then break end
+  local priority = tonumber(job[2]) or 0
+  if priority > 0 then
+    call('LREM', base .. 'wait', -1, uids[i])
+    call('ZADD', base .. 'prioritized', priority * 0x100000000, uids[i])
+  end
+end
 `
 
 /** ARGV: source, offset, limit. Answers how many were removed, and how many were seen but left to BullMQ. */
@@ -232,15 +221,32 @@ export type ScriptName =
   | 'recall'
   | 'look'
   | 'counts'
+  | 'waiting'
   | 'salvage'
   | 'find'
   | 'remove'
   | 'bury'
   | 'purge'
+  | 'lineUp'
   | 'redrive'
   | 'dead'
 
-const BODIES: Record<ScriptName, string> = { free, note, recall, look, counts, salvage, find, remove, bury, purge, redrive, dead }
+const BODIES: Record<ScriptName, string> = {
+  free,
+  note,
+  recall,
+  look,
+  counts,
+  waiting,
+  salvage,
+  find,
+  remove,
+  bury,
+  purge,
+  lineUp,
+  redrive,
+  dead,
+}
 
 export const SCRIPTS: ReadonlyMap<ScriptName, string> = new Map(
   Object.entries(BODIES).map(([name, body]) => [name as ScriptName, COMMON + body]),

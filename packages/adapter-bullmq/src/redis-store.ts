@@ -7,6 +7,7 @@ import { LeaseWorker, type Attend, type Leases } from './lease-worker.ts'
 import { connected, isReady, makeProducer, makeWorker, type Client } from './redis-clients.ts'
 import { RedisLedger } from './redis-ledger.ts'
 import { inspectServer } from './redis-server.ts'
+import { lineUpStalled } from './redis-stalls.ts'
 import { workerName } from './worker-name.ts'
 import type { Ledger } from './ledger.ts'
 import type { Settings } from './settings.ts'
@@ -108,7 +109,9 @@ export class RedisStore implements Store {
         () => waitExactly(worker),
         () => {},
       )
-    return { worker, ledger: this.#ledger(client, name), ping: () => client.ping(), spare: () => this.#spareLeases(name) }
+    const ledger = this.#ledger(client, name)
+    lineUpStalled(worker, client, this.#base(name))
+    return { worker, ledger, ping: () => client.ping(), spare: () => this.#spareLeases(name) }
   }
 
   async close(): Promise<void> {
@@ -173,7 +176,12 @@ export class RedisStore implements Store {
   }
 
   #ledger(client: Client, name: string): Ledger {
-    return new RedisLedger(client, `${this.#settings.prefix}:${name}:`, (error) => this.#report(error))
+    return new RedisLedger(client, this.#base(name), (error) => this.#report(error))
+  }
+
+  /** Of the names of a queue's keys. */
+  #base(name: string): string {
+    return `${this.#settings.prefix}:${name}:`
   }
 
   #connected(): Client {

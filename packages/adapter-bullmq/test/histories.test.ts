@@ -20,6 +20,17 @@ for (const { store, url } of STORES)
     it('jobs that a worker gives back as it stops come again in their order', () =>
       replay(createDriver, [...HELD, { do: 'stop', worker: 0 }, ...REST]))
 
+    it('a lost job comes again where its priority belongs', () =>
+      replay(createDriver, [
+        { do: 'add', queue: 0, via: 0, jobs: [{ name: 'job', id: 'a', priority: 7 }] },
+        { do: 'work', queue: 0, via: 0, concurrency: 1 },
+        { do: 'addMany', queue: 0, via: 0, jobs: [{ name: 'job' }, { name: 'job', priority: 5 }, { name: 'job', priority: 7 }] },
+        { do: 'pause', queue: 0, via: 0 },
+        { do: 'lose', run: 0 },
+        { do: 'resume', queue: 0, via: 0 },
+        ...Array.from({ length: 4 }, () => ({ do: 'end', run: 0, end: { how: 'return' } }) as const),
+      ]))
+
     it('jobs that a driver hands back as it closes come again in their order', () =>
       replay(createDriver, [...HELD, { do: 'disconnect', via: 0 }, ...REST]))
   })

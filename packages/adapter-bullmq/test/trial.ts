@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { BullMQDriver, type BullMQOptions } from '@jobport/adapter-bullmq'
 import { Broker, type BrokerOptions, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
+import { patiently } from '@jobport/conformance'
 import {
   Queue as PlainQueue,
   QueueEvents,
@@ -15,7 +16,10 @@ type Seen = Readonly<Record<string, unknown>>
 
 /** So short that a lost lease shows within a test. */
 const QUICK = { lockDuration: 1_500, stalledInterval: 500 }
-const DEADLINE = 8_000
+/** ms, as all deadlines here: more where the machine is busy. */
+const DEADLINE = patiently(8_000)
+/** Of a call of a broker: as it is by default, ms. */
+const CALL = { deadline: patiently(10_000) }
 
 /** One queue, used through us and through plain BullMQ; knows what it opened, and closes it. */
 export class Trial {
@@ -29,9 +33,9 @@ export class Trial {
     this.url = url
   }
 
-  broker(options: BullMQOptions = {}, brokerOptions?: BrokerOptions): Broker {
+  broker(options: BullMQOptions = {}, brokerOptions: BrokerOptions = {}): Broker {
     const place = options.connection || options.host ? {} : { url: this.url }
-    const broker = new Broker(new BullMQDriver({ ...QUICK, ...place, ...options }), brokerOptions)
+    const broker = new Broker(new BullMQDriver({ ...QUICK, ...place, ...options }), { ...CALL, ...brokerOptions })
     broker.on('error', (error) => this.errors.push(error))
     this.#open.push(() => broker.close({ timeout: 0 }))
     return broker
