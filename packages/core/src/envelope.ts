@@ -43,12 +43,14 @@ export function readMessage(value: unknown): Message {
     delay,
     priority,
     dedup,
+    ...unknown
   } = record(value, 'message')
   const identity = { version: count(version, 'version'), id: text(id, 'id'), uid: text(uid, 'uid') }
   if (identity.version > ENVELOPE_VERSION) {
     return { ...identity, name: String(name), data: null, headers: {}, addedAt: 0, attempts: 1 }
   }
   return {
+    ...unknown,
     ...identity,
     name: text(name, 'name'),
     data: (data ?? null) as Json,
