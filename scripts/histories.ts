@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createDriver as byUrl } from '@jobport/core'
 import type { Driver } from '@jobport/core/driver'
-import { createDriver as inMemory, VirtualClock } from '@jobport/adapter-memory'
+import { openVirtual } from '@jobport/adapter-memory'
 import { openBroker } from '@jobport/brokers'
 import { explore, type Explored } from '@jobport/conformance'
 import { readArguments, selected, wholeNumber } from './arguments.ts'
@@ -11,7 +11,7 @@ import { CERTIFIED, type Certified } from './certified.ts'
 // the model of a queue, which must agree in all that a queue shows; in memory in virtual time.
 
 /** Histories at once on a broker. */
-const LANES = 8
+const LANES = 12
 
 const { values } = readArguments('node scripts/histories.ts [--sequences 200] [--seed 7] [--only memory,redis]', {
   options: {
@@ -37,8 +37,7 @@ for (const broker of selected('--only', values.only, CERTIFIED, ({ stem }) => st
 }
 
 function inVirtualTime(): Promise<Explored> {
-  const clock = new VirtualClock()
-  return explore({ createDriver: () => inMemory({ store: 'histories', clock }), clock, names: namesOf(1), seed, sequences })
+  return explore({ ...openVirtual(), names: namesOf(1), seed, sequences })
 }
 
 async function onBroker({ own, options, settings = {} }: Certified): Promise<Explored> {

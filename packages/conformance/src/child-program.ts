@@ -17,6 +17,11 @@ broker.on('error', complain)
 broker.closeOn('SIGTERM')
 process.once('SIGTERM', () => tell({ type: 'signalled' }))
 
+/** Runs that are over and not settled yet, by uid. */
+const ending = new Set<string>()
+/** Reports that are on their way. */
+const telling = new Set<Report>()
+
 watchClock()
 if (task.role === 'worker') await work()
 else await produce()
@@ -45,8 +50,11 @@ async function work(): Promise<void> {
     task.queue,
     {
       ok: () => 1,
-      die: () => process.kill(process.pid, 'SIGKILL'),
-      wait: ({ data }) => pause(data as number),
+      die,
+      wait: async ({ uid, data }) => {
+        await pause(data as number)
+        ending.add(uid)
+      },
       block: ({ data }) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, data as number),
       mixed: async ({ data, attempt }) => {
         const { fails, ms } = data as Mixed
@@ -66,12 +74,21 @@ async function work(): Promise<void> {
     reason = '',
   ): void => tell({ type, id, uid, attempt, crashes, reason, at: Date.now() })
   worker.on('active', (job) => say('active', job))
-  worker.on('completed', (job) => say('completed', job))
+  worker.on('completed', (job) => {
+    ending.delete(job.uid)
+    say('completed', job)
+  })
   worker.on('failed', (job, _error, retryIn) => void (retryIn !== null && say('failed', job)))
   worker.on('stalled', (job) => say('stalled', job))
   worker.on('dead', (job, _error, reason) => say('dead', job, reason))
   worker.on('error', complain)
   await worker.ready()
+}
+
+/** Not while the end of another run is stored or told: nobody could say then what became of that job. */
+async function die(): Promise<void> {
+  while (ending.size > 0 || telling.size > 0) await pause(1)
+  process.kill(process.pid, 'SIGKILL')
 }
 
 function complain(error: Error): void {
@@ -99,5 +116,7 @@ async function close(): Promise<void> {
 }
 
 function tell(report: Report): void {
-  if (process.connected) process.send!(report)
+  if (!process.connected) return
+  telling.add(report)
+  process.send!(report, () => void telling.delete(report))
 }

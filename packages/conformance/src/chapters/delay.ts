@@ -1,13 +1,10 @@
 import { expect, quiet, refusal, until } from '../assert.ts'
-import { patiently } from '../wait.ts'
+import { isBusy, patiently } from '../wait.ts'
 import type { Case } from '../case.ts'
 import type { Context } from '../context.ts'
 
 /** How late a start may be in a case that is not about lateness, ms: granularity, and a machine that is busy. */
 const SLACK = 2_000
-
-/** By so much slower than usual, a machine says nothing of the broker's lateness. */
-const BUSY = 2
 
 function limits({ features }: Context): { granularity: number; max: number } {
   if (!features.delay) throw new Error('the case needs delay')
@@ -38,7 +35,7 @@ export const delay: readonly Case[] = [
         'early starts, ms',
       ).to.deep.equal([])
       const sorted = lateness.toSorted((a, b) => a - b)
-      if (patiently(1) > BUSY) return void untested.push('lateness: this machine is too busy to tell')
+      if (isBusy()) return void untested.push('lateness: this machine is too busy to tell')
       expect(sorted[24]!, 'median lateness, ms').to.be.at.most(limits(ctx).granularity + patiently(150))
     },
   },

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, failed, quiet, until } from '../assert.ts'
 import { backoffOf, drawsFor, perform, type Draw } from '../draws.ts'
-import { patiently } from '../wait.ts'
+import { isBusy, patiently } from '../wait.ts'
 import type { Job, JobView, Queue, Worker } from '@jobport/core'
 import type { Case } from '../case.ts'
 import type { AnyJobs, Context } from '../context.ts'
@@ -87,6 +87,8 @@ class Trial {
   readonly #runs = new Map<number, number>()
   readonly #ends = new Map<number, 'completed' | 'dead' | 'far'>()
   readonly #good: string[] = []
+  /** Runs after a lease was lost, which nothing here has caused. */
+  #lost = 0
   readonly #waits: number[] = []
   readonly #gate = Promise.withResolvers<void>()
   #gated = 0
@@ -142,6 +144,7 @@ class Trial {
     const tally = (end: string): number => [...this.#ends.values()].filter((each) => each === end).length
     await counted({ waiting: 0, active: 0, delayed: tally('far'), dead: tally('dead') }, this.#queue)
     expect(this.#good.length, 'runs of ordinary jobs').to.equal(new Set(this.#good).size)
+    if (!isBusy()) expect(this.#lost, 'runs of jobs whose lease was lost, though nothing was done to it').to.equal(0)
     for (const [n, { act, value }] of this.#batch.entries()) {
       if (act !== 'return' || THENABLES.includes(value.kind) || this.#ends.get(n) === 'far') continue
       expect([this.#runs.get(n), this.#ends.get(n)], `runs and end of the job that returns ${fc.stringify(value)}`).to.deep.equal(
@@ -183,8 +186,10 @@ class Trial {
     this.#changedAt = performance.now()
     if (job.name === 'gate') return this.#waitAtGate()
     const n = numberOf(job)
-    if (n === undefined) return void this.#good.push(job.id)
-    const runs = (this.#runs.get(n) ?? 0) + 1
+    const isLost = job.crashes > 0
+    if (isLost) this.#lost++
+    if (n === undefined) return void (isLost || this.#good.push(job.id))
+    const runs = (this.#runs.get(n) ?? 0) + (isLost ? 0 : 1)
     this.#runs.set(n, runs)
     const draw = this.#batch[n]!
     if (runs > draw.runs) return undefined

@@ -28,7 +28,7 @@ export const timeouts: readonly Case[] = [
           return 'too late'
         },
         // of no use to a driver that loses the job's own, however busy the machine
-        { timeout: patiently(2 * OVERTIME) },
+        { timeout: Math.ceil(patiently(2 * OVERTIME)) },
       )
       await queue.add('slow', 1, { timeout: TIMEOUT, attempts: 2 })
       await died(1, OVERTIME)

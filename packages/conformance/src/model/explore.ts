@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import * as fc from 'fast-check'
 import type { Driver, Features } from '@jobport/core/driver'
+import { Connections } from './connections.ts'
 import { Difference, show } from './difference.ts'
 import { History, type Names } from './history.ts'
 import { smallest } from './smallest.ts'
@@ -9,9 +10,10 @@ import { realTime, virtualTime, type Clock, type Time } from './time.ts'
 
 /** Where histories are played. */
 interface Stage {
-  readonly createDriver: () => Driver
+  readonly connections: Connections
   readonly features: Features
   readonly time: Time
+  readonly shrinking: number
 }
 
 export interface Exploration {
@@ -23,6 +25,8 @@ export interface Exploration {
   readonly names: readonly Names[]
   readonly seed: number
   readonly sequences: number
+  /** To find the shortest history that still goes wrong, ms. Default: a minute. */
+  readonly shrinking?: number
 }
 
 export interface Explored {
@@ -30,16 +34,31 @@ export interface Explored {
   readonly steps: number
 }
 
-/** Of the steps of a sequence, drawn evenly from 1 to this many. */
-const STEPS = 80
-/** To find the shortest history that still goes wrong, ms. */
 const SHRINKING = 60_000
 
 /** Plays histories drawn by chance. Throws the first {@link Difference}, as the shortest history that shows it. */
-export async function explore({ createDriver, clock, names, seed, sequences }: Exploration): Promise<Explored> {
-  const stage = await stageOf(createDriver, clock)
+export async function explore({
+  createDriver,
+  clock,
+  names,
+  seed,
+  sequences,
+  shrinking = SHRINKING,
+}: Exploration): Promise<Explored> {
+  const stage = await stageOf(createDriver, clock, shrinking)
+  try {
+    return await play(stage, { names, seed, sequences })
+  } finally {
+    await stage.connections.close()
+  }
+}
+
+async function play(
+  stage: Stage,
+  { names, seed, sequences }: Pick<Exploration, 'names' | 'seed' | 'sequences'>,
+): Promise<Explored> {
   const { features, time } = stage
-  const histories = fc.array(stepsFor(features, time.waits), { minLength: 1, maxLength: STEPS, size: 'max' })
+  const histories = fc.array(stepsFor(features, time.waits), { ...time.lengths, size: 'max' })
   const drawn = fc.sample(histories, { seed, numRuns: sequences })
   const left = drawn.entries()
   let found: { readonly sequence: number; readonly difference: Difference } | undefined
@@ -61,15 +80,25 @@ export async function explore({ createDriver, clock, names, seed, sequences }: E
 /** Plays one history, as a failure of {@link explore} tells it. Throws a {@link Difference} with its story. */
 export async function replay(createDriver: () => Driver, steps: readonly Step[], clock?: Clock): Promise<void> {
   const name = `replay-${randomUUID()}`
-  const difference = await differenceIn(steps, await stageOf(createDriver, clock), [name, `${name}-more`])
-  if (difference) throw difference
+  const stage = await stageOf(createDriver, clock)
+  try {
+    const difference = await differenceIn(steps, stage, [name, `${name}-more`])
+    if (difference) throw difference
+  } finally {
+    await stage.connections.close()
+  }
 }
 
-async function stageOf(createDriver: () => Driver, clock: Clock | undefined): Promise<Stage> {
+async function stageOf(createDriver: () => Driver, clock: Clock | undefined, shrinking: number = SHRINKING): Promise<Stage> {
   const driver = createDriver()
   const { features } = driver
   await driver.close()
-  return { createDriver, features, time: clock ? virtualTime(clock) : realTime(features) }
+  return {
+    connections: new Connections(createDriver),
+    features,
+    shrinking,
+    time: clock ? virtualTime(clock) : realTime(features),
+  }
 }
 
 /** As the shortest history that shows a difference, and as a program. */
@@ -88,25 +117,27 @@ async function retold(
   }
   if (!(await goesWrong(steps, 0)))
     return new Difference(`${first.message}\n(${origin}; played once more, alone, it went right)\n${programOf(steps)}`)
-  const shortest = await smallest(steps, goesWrong, { lanes: names.length, until: performance.now() + SHRINKING })
+  const shortest = await smallest(steps, goesWrong, { lanes: names.length, until: performance.now() + stage.shrinking })
   const again = (await differenceIn(shortest, stage, names[0]!)) ?? last!
   return new Difference(`${again.message}\n(${origin}, ${shortest.length} of ${steps.length} steps)\n${programOf(shortest)}`)
 }
 
 async function differenceIn(
   steps: readonly Step[],
-  { createDriver, features, time }: Stage,
+  { connections, features, time }: Stage,
   names: Names,
 ): Promise<Difference | undefined> {
-  const history = new History(createDriver, features, names, time)
+  const history = new History(connections, features, names, time)
+  let isSound = false
   try {
     await history.play(steps)
+    isSound = true
     return undefined
   } catch (error) {
     const text = error instanceof Difference ? error.message : `it failed: ${(error as Error).stack}`
     return new Difference([text, ...history.story].join('\n'))
   } finally {
-    await history.close()
+    await history.close(isSound)
   }
 }
 

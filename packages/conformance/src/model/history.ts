@@ -1,11 +1,12 @@
 import type { AddOptions, JobportError, NewJob, Queue, Receipt } from '@jobport/core'
-import type { Driver, Features } from '@jobport/core/driver'
+import type { Features } from '@jobport/core/driver'
 import { patiently } from '../wait.ts'
 import { differ, differences, show } from './difference.ts'
 import { QueueModel } from './queue-model.ts'
 import { BRIEF } from './run.ts'
 import { Subject } from './subject.ts'
-import { lookThrough } from './views.ts'
+import { Views } from './views.ts'
+import type { Connections } from './connections.ts'
 import type { Draft, Step } from './step.ts'
 import type { Time } from './time.ts'
 
@@ -16,6 +17,9 @@ const MARGIN = 60
 /** How long a job that fell due may be shown as delayed on a machine that is busy, ms. */
 const GRACE = 5_000
 
+/** A job may be moved between two calls; so long until they must agree, ms. */
+const MOVING = 1_000
+
 /** The names of a history's two queues. */
 export type Names = readonly [string, string]
 
@@ -23,11 +27,13 @@ export type Names = readonly [string, string]
 export class History {
   readonly #subject: Subject
   readonly #time: Time
+  readonly #views: readonly Views[]
   #jobs = 0
 
-  constructor(createDriver: () => Driver, features: Features, names: Names, time: Time) {
+  constructor(connections: Connections, features: Features, names: Names, time: Time) {
     const models = names.map((name) => new QueueModel(name, { features, lateness: time.lateness }))
-    this.#subject = new Subject(createDriver, models, time)
+    this.#subject = new Subject(connections, models, time)
+    this.#views = models.map((model) => new Views(model, time.tolerance))
     this.#time = time
   }
 
@@ -42,14 +48,14 @@ export class History {
     for (const [i, step] of steps.entries()) {
       this.#subject.story.push(`${i + 1}. ${show(step)}`)
       await this.#do(step)
-      await this.#look()
+      await this.#look(step)
     }
     await this.#drain()
   }
 
-  /** Leaves nothing in the broker. */
-  async close(): Promise<void> {
-    await this.#subject.close()
+  /** Leaves nothing in the broker. `isSound`: others may go on with its connections. */
+  async close(isSound: boolean): Promise<void> {
+    await this.#subject.close(isSound)
   }
 
   async #do(step: Step): Promise<void> {
@@ -88,7 +94,7 @@ export class History {
       case 'resume':
         return queue[step.do]()
       case 'purge':
-        return answered(model.removable.length, await queue.purge(), 'purge')
+        return this.#purge(model, queue)
       case 'clear':
         return answered(model.letters.length, await queue.deadLetters.purge(), 'deadLetters.purge')
       case 'redriveAll':
@@ -111,12 +117,23 @@ export class History {
     }
   }
 
+  /** Whether a lost job waits already is the broker's. */
+  async #purge(model: QueueModel, queue: Queue): Promise<void> {
+    const [fewest, most] = [model.removable.length, model.removable.length + model.lost.length]
+    const count = await queue.purge()
+    answered(count < fewest ? fewest : Math.min(count, most), count, 'purge')
+  }
+
   /** What means one job by its id. */
   async #name(step: Extract<Step, { readonly id: number }>, model: QueueModel, queue: Queue): Promise<void> {
     const id = this.#idFor(model, step.id)
     if (id === undefined) return
     const isRemovable = model.removable.some(({ message }) => message.id === id)
-    if (step.do === 'remove') return answered(isRemovable, await queue.remove(id), 'remove')
+    if (step.do === 'remove') {
+      const isLost = model.live.get(id)?.lost === true
+      const isRemoved = await queue.remove(id)
+      return answered(isLost ? isRemoved : isRemovable, isRemoved, 'remove')
+    }
     const hadLetter = model.letter(id) !== undefined
     if (step.do === 'bury') return answered(hadLetter, await queue.deadLetters.remove(id), 'deadLetters.remove')
     await this.#redrive(model, queue, id, step.attempts)
@@ -144,7 +161,7 @@ export class History {
   /** One of those that the queue has seen, if the adapter can name it. */
   #idFor(model: QueueModel, nth: number): string | undefined {
     const { cancel } = model.features
-    const named = [...this.#subject.ids.get(model)!].filter((id) => cancel === 'all' || id.length === 1)
+    const named = [...this.#subject.ids.get(model)!].filter((id) => cancel === 'all' || isGivenId(id))
     return named[nth % named.length]
   }
 
@@ -169,23 +186,31 @@ export class History {
     return { name, data, options }
   }
 
-  /** Waits until nothing moves, and compares everything then. */
-  async #look(): Promise<void> {
+  /** Waits until nothing moves, and compares everything then; of a queue that the step has left alone, the counts. */
+  async #look(step?: Step): Promise<void> {
+    let end: number | undefined
     for (;;) {
       await this.#rest()
       const { length } = this.story
       try {
-        await Promise.all(
-          this.#subject.models.map((model, i) =>
-            lookThrough(model, this.#subject.admin(model, i), [...this.#subject.ids.get(model)!], this.#time.tolerance),
-          ),
-        )
+        await Promise.all(this.#subject.models.map((model, i) => this.#lookAt(model, i, step)))
         return
       } catch (error) {
-        if (this.#pending() === undefined && this.story.length === length && !this.#isBarelyDue) throw error
+        end ??= performance.now() + patiently(MOVING)
+        const mayMove =
+          performance.now() < end && this.#time.lateness > 0 && this.#subject.models.some(({ hasMoved }) => hasMoved)
+        if (this.#pending() === undefined && this.story.length === length && !this.#isBarelyDue && !mayMove) throw error
         await this.#time.turn()
       }
     }
+  }
+
+  #lookAt(model: QueueModel, i: number, step: Step | undefined): Promise<void> {
+    const views = this.#views[i]!
+    const admin = this.#subject.admin(model, i)
+    if (!step) return views.look(admin, [...this.#subject.ids.get(model)!])
+    const isMeant = 'queue' in step && step.queue === i
+    return isMeant || views.isStale ? views.look(admin) : views.glance(admin)
   }
 
   /** Whether a job fell due so recently that a busy machine may not have noticed. */
@@ -200,7 +225,6 @@ export class History {
     for (let pending = this.#pending(); pending !== undefined; pending = this.#pending()) {
       if (performance.now() > end) differ(`in vain: ${pending}`)
       await this.#time.turn()
-      await this.#findLost()
     }
     for (const model of this.#subject.models) model.rested()
   }
@@ -213,7 +237,8 @@ export class History {
     const margin = this.#time.lateness > 0 ? MARGIN : 0
     for (const model of models) {
       model.passed(now)
-      if (model.unsettled > 0) return `${model.unsettled} ends or losses are to be confirmed in ${model.name}`
+      if (model.unsettled > 0) return `${model.unsettled} ends are to be confirmed in ${model.name}`
+      if (model.free > 0 && model.lost.length > 0) return `${model.lost.length} lost jobs are to run again in ${model.name}`
       if (model.owed > 0) return `${model.owed} jobs wait in ${model.name} for workers that are free`
       if (model.nextDue && model.nextDue.from <= now + margin) return `a job is due in ${model.name}`
     }
@@ -221,17 +246,6 @@ export class History {
     if (moving) return `${moving.job.message.id} (${moving.job.message.name}) is on its way through its worker`
     const told = heard.difference()
     return told && `of ${told.uid} was told: ${told.heard.join(', ')}; expected: ${told.expected.join(', ')}`
-  }
-
-  /** Whether the broker has found out about those that were given up. */
-  async #findLost(): Promise<void> {
-    for (const [i, model] of this.#subject.models.entries()) {
-      const lost = model.in('active').filter((job) => job.lost)
-      if (lost.length === 0) continue
-      const { active } = await this.#subject.admin(model, i).counts()
-      if (active > model.in('active').length - lost.length) continue
-      for (const job of lost) if (job.lost) model.recovered(job)
-    }
   }
 
   /** In the end all that waits runs, and completes. */
@@ -255,4 +269,9 @@ export class History {
 function answered(expected: unknown, answer: unknown, what: string): void {
   const found = differences(expected, answer)
   if (found.length > 0) differ(`the answer of ${what}: ${found.join('; ')}`)
+}
+
+/** Those that steps give are letters. */
+function isGivenId(id: string): boolean {
+  return id.length === 1
 }

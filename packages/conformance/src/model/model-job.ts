@@ -3,8 +3,8 @@ import type { Moment } from './moment.ts'
 
 /** How a job came to wait, which decides what it must not overtake. A tick ends with each quiet moment. */
 export type Place =
-  /** Added, redriven, or retried at once: behind all that waits. */
-  | { readonly kind: 'arrived'; readonly order: number; readonly at: Moment }
+  /** Added, redriven, or retried at once: behind all that waits. `together`: with others, by one `addMany`. */
+  | { readonly kind: 'arrived'; readonly order: number; readonly at: Moment; readonly together?: symbol }
   /** Its due time has come. */
   | { readonly kind: 'due'; readonly at: Moment }
   /** Released, lost, or handed back by a driver that closed. Those of one tick came back together. */

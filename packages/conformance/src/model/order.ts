@@ -3,19 +3,25 @@ import { isGiven, type ModelJob } from './model-job.ts'
 
 /** Why `first` must start before `second`, where both wait and a lone worker takes one at a time; nothing if either may. */
 export function precedence(first: ModelJob, second: ModelJob, features: Features): string | undefined {
+  const wentBack = [first, second].some(({ place }) => place.kind === 'handed back')
+  // where a ledger knows some jobs only, the queue itself says what becomes of those that go back: it may serve them first
+  if (features.inspect === 'given' && wentBack) return undefined
   const [one, other] = [first, second].map(({ message }) => message.priority ?? 0) as [number, number]
   if (features.priority && one !== other) return one < other ? `its priority is ${one}, not ${other}` : undefined
   return features.ordered ? orderOf(first, second, features) : undefined
 }
 
-function orderOf(first: ModelJob, second: ModelJob, { delay, inspect }: Features): string | undefined {
+function orderOf(first: ModelJob, second: ModelJob, { delay }: Features): string | undefined {
   const [one, other] = [first.place, second.place]
   if (one.kind === 'handed back' && other.kind === 'handed back') {
     return one.tick === other.tick && one.order < other.order ? 'it came first, and both were handed back at once' : undefined
   }
-  // where only given ids are kept in a ledger, those of one addMany go another way than the others
-  if (inspect === 'given' && isGiven(first) !== isGiven(second)) return undefined
-  if (one.kind === 'arrived' && other.kind === 'arrived') return one.order < other.order ? 'it came first' : undefined
+  if (one.kind === 'arrived' && other.kind === 'arrived') {
+    const isTogether = one.together !== undefined && one.together === other.together
+    // a broker may have to ask who holds an id before it takes the job
+    if (isTogether && (isGiven(first) || isGiven(second))) return undefined
+    return one.order < other.order ? 'it came first' : undefined
+  }
   if (one.kind === 'due' && other.kind === 'due') {
     const apart = other.at.from - one.at.to
     const resolution = delay ? delay.resolution : Infinity

@@ -6,6 +6,12 @@ import { QueueState } from './queue-state.ts'
 import { Windows } from './windows.ts'
 import type { Delivery, Message, Outcome, PublishResult, Scope } from '@jobport/core/driver'
 
+/** Its number in order of arrival, and with which others it came. */
+interface Arrival {
+  readonly order: number
+  readonly together?: symbol
+}
+
 /** What a delivery tells of its job. */
 export type Handed = Pick<Delivery, 'message' | 'attempt' | 'crashes' | 'stalled'>
 
@@ -17,38 +23,48 @@ export class QueueModel extends QueueState {
   readonly #windows = new Windows()
   /** Handed to the broker, whose answer has not come: by uid, how each of them becomes live. */
   readonly #coming = new Map<string, (at: Moment) => void>()
+  /** When each was handed to the broker, and when an id was let go of, and by whom: numbers of {@link #order}. */
+  readonly #asked = new Map<string, number>()
+  readonly #freed = new Map<string, { readonly uid: string; readonly order: number }>()
   /** Workers whose connection is being closed. */
   readonly #going = new Set<number>()
   #order = 0
   #tick = 0
 
   /** On its way: it may be delivered before the broker has answered. */
-  adding(message: Message, from: number): void {
-    const order = ++this.#order
-    this.#coming.set(message.uid, ({ to }) => this.added(message, { status: 'added' }, { from, to }, order))
+  adding(message: Message, from: number, together: symbol): void {
+    const arrival = { order: ++this.#order, together }
+    this.#asked.set(message.uid, arrival.order)
+    this.#coming.set(message.uid, ({ to }) => this.added(message, { status: 'added' }, { from, to }, arrival))
   }
 
   /** A live job, or a dedup window, holds the id: nothing is stored. Else it waits, or is delayed. */
-  added(message: Message, result: PublishResult, at: Moment, order: number = ++this.#order): void {
+  added(message: Message, result: PublishResult, at: Moment, { order = ++this.#order, together }: Partial<Arrival>): void {
     const { id, uid, dedup } = message
     const isComing = this.#coming.delete(uid)
-    const holder = this.live.get(id)?.message.uid
-    if (holder === uid && !isComing) {
+    // it was delivered before, and may have ended since
+    if (!isComing) {
       if (result.status !== 'added') differ(`add of ${id} was delivered, and answered ${result.status}`)
       return
     }
+    const holder = this.live.get(id)?.message.uid
     const window = this.#windows.holderOf(id, at)
     const what = `add of ${id}`
     if (result.status === 'duplicate') {
-      const known = holder ?? window?.uid ?? differ(`${what} answered duplicate, and nothing holds the id`)
-      if (result.uid !== undefined && result.uid !== known) differ(`${what} names ${result.uid} as the holder, which is ${known}`)
+      const freed = this.#freed.get(id)
+      // who held it when the broker looked may have ended since
+      const last = freed && freed.order > (this.#asked.get(uid) ?? Infinity) ? freed.uid : undefined
+      const known = [holder, window?.uid, last].filter((each) => each !== undefined)
+      if (known.length === 0) differ(`${what} answered duplicate, and nothing holds the id`)
+      if (result.uid !== undefined && !known.includes(result.uid))
+        differ(`${what} names ${result.uid} as the holder, which is ${known.join(' or ')}`)
       return
     }
     if (result.status !== 'added') return differ(`${what} was ${result.status}: ${result.error.message}`)
     if (holder !== undefined) differ(`${what} answered added, and the live job ${holder} holds the id`)
     if (window?.isCertain) differ(`${what} answered added, and the dedup window of ${window.uid} holds the id`)
     if (dedup) this.#windows.open(id, uid, later(at, dedup.ttl))
-    this.#begin(message, at, order)
+    this.#begin(message, at, { order, ...(together && { together }) })
   }
 
   /** Never early, never while paused, never twice at once, in order, and exactly as the job was stored. */
@@ -88,11 +104,10 @@ export class QueueModel extends QueueState {
     delete job.worker
     switch (outcome.type) {
       case 'complete':
-        this.live.delete(job.message.id)
-        return
+        return this.#letGo(job)
       case 'again':
         job.attempt = outcome.attempt
-        return this.#rest(job, Math.ceil(outcome.delay), at, ++this.#order)
+        return this.#rest(job, Math.ceil(outcome.delay), at, { order: ++this.#order })
       case 'release':
         return this.#handBack(job)
       case 'dead':
@@ -125,19 +140,23 @@ export class QueueModel extends QueueState {
   workerWent(worker: number): void {
     this.workers.delete(worker)
     this.#going.delete(worker)
-    for (const job of this.live.values()) if (job.worker === worker) this.#handBack(job)
+    for (const job of this.live.values()) if (job.worker === worker && !job.lost) this.#handBack(job)
   }
 
   /** Live: only what waits or is delayed, and then it never runs. Dead: the letter of that uid. */
   removed(key: string, scope: Scope, answer: boolean): void {
-    const job = scope === 'live' ? this.removable.find(({ message }) => message.id === key) : this.#letter(key)
+    const isLive = scope === 'live'
+    const job = isLive ? this.#removableBy(key, answer) : this.#letter(key)
     if (answer !== (job !== undefined)) differ(`remove of ${key} (${scope}) answered ${answer}; it is ${show(job?.state)}`)
     if (job) this.#forget(job)
   }
 
   /** Live: all that waits or is delayed. Dead: all letters. */
   purged(scope: Scope, count: number): void {
-    const jobs = scope === 'live' ? this.removable : [...this.letters]
+    const jobs =
+      scope === 'live'
+        ? [...this.removable, ...this.lost.slice(0, Math.max(0, count - this.removable.length))]
+        : [...this.letters]
     if (count !== jobs.length) differ(`purge (${scope}) answered ${count}, and ${jobs.length} jobs were there`)
     for (const job of jobs) this.#forget(job)
   }
@@ -164,7 +183,9 @@ export class QueueModel extends QueueState {
     if (answer !== 'redriven') return
     const { dedup: _, delay: __, ...message } = letter!.message
     this.#forget(letter!)
-    this.#begin({ ...message, uid: as.uid, ...(as.attempts !== undefined && { attempts: as.attempts }) }, at, ++this.#order)
+    this.#begin({ ...message, uid: as.uid, ...(as.attempts !== undefined && { attempts: as.attempts }) }, at, {
+      order: ++this.#order,
+    })
   }
 
   dropped(): void {
@@ -190,8 +211,9 @@ export class QueueModel extends QueueState {
     for (const job of this.live.values()) job.rested = job.state === 'waiting'
   }
 
-  #begin(message: Message, at: Moment, order: number): void {
-    const place = { kind: 'arrived', order, at } as const
+  #begin(message: Message, at: Moment, arrival: Arrival): void {
+    const { order } = arrival
+    const place = { kind: 'arrived', ...arrival, at } as const
     const job: ModelJob = {
       message,
       state: 'waiting',
@@ -204,13 +226,13 @@ export class QueueModel extends QueueState {
       lost: false,
     }
     this.live.set(message.id, job)
-    this.#rest(job, message.delay ?? 0, at, order)
+    this.#rest(job, message.delay ?? 0, at, arrival)
   }
 
-  #rest(job: ModelJob, delay: number, at: Moment, order: number): void {
-    Object.assign(job, { order, rested: false })
+  #rest(job: ModelJob, delay: number, at: Moment, arrival: Arrival): void {
+    Object.assign(job, { order: arrival.order, rested: false })
     if (delay > 0) Object.assign(job, { state: 'delayed', due: later(at, delay) })
-    else Object.assign(job, { state: 'waiting', place: { kind: 'arrived', order, at } })
+    else Object.assign(job, { state: 'waiting', place: { kind: 'arrived', ...arrival, at } })
   }
 
   #handBack(job: ModelJob): void {
@@ -228,6 +250,11 @@ export class QueueModel extends QueueState {
     }
   }
 
+  /** One that is lost may be found to wait. */
+  #removableBy(id: string, isRemoved: boolean): ModelJob | undefined {
+    return [...this.removable, ...(isRemoved ? this.lost : [])].find(({ message }) => message.id === id)
+  }
+
   #letter(uid: string): ModelJob | undefined {
     return this.letters.find(({ message }) => message.uid === uid)
   }
@@ -237,9 +264,15 @@ export class QueueModel extends QueueState {
     else this.#free(job)
   }
 
-  /** Death and removal let go of the id, and end the window that this life has opened. */
-  #free({ message: { id, uid } }: ModelJob): void {
+  #letGo({ message: { id, uid } }: ModelJob): void {
     this.live.delete(id)
+    this.#freed.set(id, { uid, order: ++this.#order })
+  }
+
+  /** Death and removal let go of the id, and end the window that this life has opened. */
+  #free(job: ModelJob): void {
+    const { id, uid } = job.message
+    this.#letGo(job)
     this.#windows.close(id, uid)
   }
 }

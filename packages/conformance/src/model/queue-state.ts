@@ -32,6 +32,13 @@ export class QueueState {
     return Math.max(0, ...[...this.live.values()].map(({ place }) => (place.kind === 'due' ? place.at.to : 0)))
   }
 
+  /** Whether a job has had another state before: a broker may still be moving it from where it was. */
+  get hasMoved(): boolean {
+    return [...this.live.values()].some(
+      ({ place, attempt, crashes, lost }) => place.kind !== 'arrived' || attempt > 1 || crashes > 0 || lost,
+    )
+  }
+
   /** When the next delayed job may start at the earliest, and when it certainly waits at the latest; epoch ms. */
   get nextDue(): Moment | undefined {
     const dues = [...this.live.values()].flatMap(({ due }) => due ?? [])
@@ -41,14 +48,23 @@ export class QueueState {
 
   /** Jobs that some worker should be given and has not been given yet. */
   get owed(): number {
-    if (this.paused) return 0
-    const free = [...this.workers].reduce((sum, [worker, concurrency]) => sum + concurrency - this.held(worker), 0)
-    return Math.min(free, this.in('waiting').length)
+    return Math.min(this.free, this.in('waiting').length)
   }
 
-  /** Jobs whose end the broker has not confirmed, or whose loss it has not found out yet. */
+  /** Jobs whose end the broker has not confirmed. */
   get unsettled(): number {
-    return [...this.live.values()].filter(({ settling, lost }) => settling || lost).length
+    return [...this.live.values()].filter(({ settling }) => settling).length
+  }
+
+  /** Jobs whose worker has given them up, and which the broker may show as active until another one is given them. */
+  get lost(): ModelJob[] {
+    return [...this.live.values()].filter(({ lost }) => lost)
+  }
+
+  /** Jobs that workers could take beside those that they have. */
+  get free(): number {
+    if (this.paused) return 0
+    return [...this.workers].reduce((sum, [worker, concurrency]) => sum + concurrency - this.held(worker), 0)
   }
 
   in(state: JobState): ModelJob[] {

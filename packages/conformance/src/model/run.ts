@@ -13,6 +13,8 @@ export interface Run {
   readonly job: ModelJob
   readonly model: QueueModel
   readonly delivery: Delivery
+  /** Whose. */
+  readonly worker: number
   /** How it is to end, once that is known. */
   ending?: Ending
   /** It was lost, or its queue dropped, or its connection closed: what becomes of its late end is not this history's matter. */

@@ -1,10 +1,12 @@
 import { Broker, RetryError, UnrecoverableError, type Handler, type Job, type Queue } from '@jobport/core'
-import type { Delivery, Driver, Message, Outcome, PublishResult, QueueAdmin } from '@jobport/core/driver'
-import { settling, tamper, tamperAdmin } from '../tamper.ts'
+import type { Delivery, Message, Outcome, PublishResult, QueueAdmin } from '@jobport/core/driver'
+import { settling, tamper } from '../tamper.ts'
 import { checkDecision, MESSAGE, resultOf } from './decision.ts'
 import { CRASH_LIMIT, eventsOf, fateOf, told, type Run } from './run.ts'
 import { Difference, differ } from './difference.ts'
 import { Heard } from './heard.ts'
+import type { Connections } from './connections.ts'
+import { toldAdmin, type Told } from './told-admin.ts'
 import type { Moment } from './moment.ts'
 import type { Link } from './link.ts'
 import type { QueueModel } from './queue-model.ts'
@@ -23,17 +25,21 @@ export class Subject {
   readonly redrives: string[] = []
   /** Every id that a queue has seen. */
   readonly ids: Map<QueueModel, Set<string>>
-  readonly #createDriver: () => Driver
+  readonly #connections: Connections
   readonly #time: Time
   readonly #links: Link[] = []
   #failure: Difference | undefined
   #workers = 0
 
-  constructor(createDriver: () => Driver, models: readonly QueueModel[], time: Time) {
-    this.#createDriver = createDriver
+  constructor(connections: Connections, models: readonly QueueModel[], time: Time) {
+    this.#connections = connections
     this.models = models
     this.#time = time
     this.ids = new Map(models.map((model) => [model, new Set<string>()]))
+  }
+
+  get #told(): Told {
+    return { now: () => this.#time.now(), watch: (look) => this.#watch(look), redrives: this.redrives }
   }
 
   /** Opens its two connections. */
@@ -63,7 +69,7 @@ export class Subject {
     const worker = link.broker.worker(model.name, { job: handler, brief: handler }, { concurrency, crashLimit: CRASH_LIMIT })
     link.workers.set(model, { id, worker })
     model.workers.set(id, concurrency)
-    this.heard.follow(worker)
+    this.heard.follow(worker, id)
     await worker.ready()
   }
 
@@ -121,15 +127,20 @@ export class Subject {
 
   /** All that belongs to the queue goes, what runs included. */
   async drop(model: QueueModel, via: number): Promise<void> {
-    for (const run of this.runs) if (run.model === model) run.over = 'gone'
-    for (const { message } of model.live.values()) this.heard.forget(message.uid)
+    const forget = (): void => {
+      for (const run of this.runs) if (run.model === model) run.over = 'gone'
+      for (const { message } of model.live.values()) this.heard.forget(message.uid)
+    }
+    forget()
     await this.queue(model, via).drop()
+    // what fell due meanwhile
+    forget()
     model.dropped()
     this.#drop((run) => run.over === 'gone')
   }
 
-  /** Leaves nothing in the broker. */
-  async close(): Promise<void> {
+  /** Leaves nothing in the broker. `isSound`: others may go on with its connections. */
+  async close(isSound: boolean): Promise<void> {
     for (const run of this.runs.splice(0)) {
       run.over = 'gone'
       run.end?.reject(new Error('the history is over'))
@@ -141,6 +152,8 @@ export class Subject {
       if (link) await Promise.all(this.models.map(({ name }) => link.driver.admin(name).drop()))
     } finally {
       await Promise.all(this.#links.map(({ broker }) => broker.close({ timeout: 0 })))
+      for (const { driver } of isSound ? this.#links : []) this.#connections.giveBack(driver)
+      if (!isSound) await Promise.all(this.#links.map(({ driver }) => driver.close()))
     }
   }
 
@@ -161,12 +174,14 @@ export class Subject {
   }
 
   async #open(): Promise<Link> {
-    const link: Link = { driver: this.#createDriver(), broker: undefined as never, workers: new Map(), isClosing: false }
+    const link: Link = { driver: this.#connections.take(), broker: undefined as never, workers: new Map(), isClosing: false }
     const told = tamper(link.driver, {
       publish: (honest, queue, messages, options) =>
         this.#publish(this.#modelOf(queue), messages, () => honest(queue, messages, options)),
       deliver: (receive, delivery, queue) => this.#deliver(link, this.#modelOf(queue), delivery, receive),
-      admin: (honest, queue) => this.#admin(this.#modelOf(queue), honest),
+      admin: (honest, queue) => toldAdmin(this.#modelOf(queue), honest, this.#told),
+      // the next history goes on with it
+      close: () => Promise.resolve(),
     })
     const broker = new Broker(told)
     broker.on('error', () => {})
@@ -184,49 +199,19 @@ export class Subject {
     publish: () => Promise<PublishResult[]>,
   ): Promise<PublishResult[]> {
     const from = this.#time.now()
+    const together = Symbol('addMany')
     for (const message of messages) {
       this.ids.get(model)!.add(message.id)
-      model.adding(message, from)
+      model.adding(message, from, together)
     }
     const results = await publish()
     const at = { from, to: this.#time.now() }
     for (const [i, message] of messages.entries()) {
       const result = results[i]!
       this.answers.push({ message, result })
-      this.#watch(() => model.added(message, result, at))
+      this.#watch(() => model.added(message, result, at, { together }))
     }
     return results
-  }
-
-  #admin(model: QueueModel, honest: QueueAdmin): QueueAdmin {
-    return tamperAdmin(honest, {
-      remove: async (key, scope) => {
-        const answer = await honest.remove(key, scope)
-        this.#watch(() => model.removed(key, scope, answer))
-        return answer
-      },
-      purge: async (scope) => {
-        const count = await honest.purge(scope)
-        this.#watch(() => model.purged(scope, count))
-        return count
-      },
-      redrive: async (uid, as) => {
-        const from = this.#time.now()
-        model.redriving(uid, as, from)
-        const answer = await honest.redrive(uid, as)
-        this.redrives.push(answer)
-        this.#watch(() => model.redriven(uid, as, answer, { from, to: this.#time.now() }))
-        return answer
-      },
-      pause: async () => {
-        await honest.pause()
-        model.paused = true
-      },
-      resume: async () => {
-        model.paused = false
-        await honest.resume()
-      },
-    })
   }
 
   #deliver(link: Link, model: QueueModel, delivery: Delivery, receive: (delivery: Delivery) => void): void {
@@ -239,8 +224,8 @@ export class Subject {
       this.story.push(`    ${message.id} goes to worker ${worker.id}, attempt ${job.attempt}, crashes ${job.crashes}`)
       const fate = fateOf(job)
       const runs = fate === undefined || fate.how === 'time out'
-      this.heard.expect(message.uid, ...(stalled ? ['stalled'] : []), ...(runs ? ['active'] : []))
-      return { job, model, delivery, ...(fate && { ending: fate }) }
+      this.heard.expect(message.uid, worker.id, ...(stalled ? ['stalled'] : []), ...(runs ? ['active'] : []))
+      return { job, model, delivery, worker: worker.id, ...(fate && { ending: fate }) }
     })
     if (!run) return receive(delivery)
     this.runs.push(run)
@@ -259,7 +244,7 @@ export class Subject {
       checkDecision(job, run.ending ?? differ(`${job.message.id} was settled (${outcome.type}) while it runs`), outcome)
       this.story.push(`    ${job.message.id}: ${told(outcome)}`)
       model.settling(job, outcome, from)
-      this.heard.expect(job.message.uid, ...eventsOf(run, outcome))
+      this.heard.expect(job.message.uid, run.worker, ...eventsOf(run, outcome))
     })
     try {
       await delivery.settle(outcome)

@@ -13,6 +13,8 @@ export interface Time {
   readonly lateness: number
   /** By how much a time that the broker tells may lie outside of what this process saw. */
   readonly tolerance: number
+  /** Fewest and most steps of a history. */
+  readonly lengths: { readonly minLength: number; readonly maxLength: number }
   /** Waits that end while the history goes on, and one that does not. */
   readonly waits: readonly number[]
 }
@@ -40,7 +42,8 @@ export function virtualTime(clock: Clock): Time {
     turn,
     lateness: 0,
     tolerance: 0,
-    waits: [1, 2, 25, 300, 60_000, HOUR, 2 * HOUR],
+    lengths: { minLength: 40, maxLength: 120 },
+    waits: [1, 2, 25, 300, 20_000, 60_000, HOUR, 2 * HOUR],
   }
 }
 
@@ -52,6 +55,7 @@ export function realTime({ delay }: Features): Time {
     turn: () => pause(2),
     lateness: delay ? patiently(delay.granularity) + READING : 0,
     tolerance: READING,
+    lengths: { minLength: 20, maxLength: 45 },
     waits: [2, 25, 300, 2 * HOUR],
   }
 }
