@@ -14,7 +14,7 @@ const GAP = 60
 /** What tells the workers that a priority has come into use: no question, and nobody answers it. */
 const CHANGED = 'changed'
 
-/** Answers whoever counts this queue's workers, and hears of priorities that come into use. Returns how to end that. */
+/** Replies to those who count this queue's workers, and hears of priorities that come into use. Returns how to end that. */
 export function appear({ connection }: Client, { workers }: Names, onChange: () => void): () => void {
   const subscription = connection.subscribe(workers, {
     callback: (error, question) => {

@@ -79,7 +79,8 @@ async function add(message: Message, publishing: Publishing): Promise<PublishRes
   while (!signal.aborted) {
     try {
       const seq = await records.write(write, { seq: attempt.expected, of })
-      await topology.stored(records.names, Math.min(message.priority ?? 0, 9), seq).catch(() => {})
+      // the job is stored: should this fail, its workers find it
+      await topology.stored(records.names, seq).catch(() => {})
       return { status: 'added' }
     } catch (error) {
       const end = await react(error, attempt, message, publishing)

@@ -59,15 +59,17 @@ export class Topology {
   }
 
   /**
-   * A job was stored as number `seq`. If others came after it, the queue was dropped meanwhile and is there again, perhaps without
-   * the consumer of this priority, which nobody would work then.
+   * A job was stored as number `seq`. A number that does not grow tells that the queue was dropped meanwhile and is there again. It may
+   * lack the consumers that this client has made, and nobody would work the jobs of those priorities: they are made once more.
    */
-  async stored(names: Names, level: number, seq: number): Promise<void> {
-    const isNew = seq > (this.#newest.get(names.stream) ?? 0)
-    this.#newest.set(names.stream, seq)
-    if (isNew) return
+  async stored(names: Names, seq: number): Promise<void> {
+    const { stream } = names
+    const isSame = seq > (this.#newest.get(stream) ?? 0)
+    this.#newest.set(stream, seq)
+    if (isSame) return
+    const made = Array.from({ length: LEVELS + 1 }, (_, level) => level).filter((level) => this.#made.has(`${stream} ${level}`))
     this.forget(names)
-    await this.ensure(names, level)
+    for (const level of made) await this.ensure(names, level)
   }
 
   /** Makes the consumers that are missing although jobs of their priority wait, for the same reason. */

@@ -26,6 +26,26 @@ describe('NATS, histories that went wrong', function () {
       ],
     ))
 
+  it('priorities that a connection knew before another dropped the queue are worked', () =>
+    replay(
+      () => createDriver(`${url}?ackWait=1500`),
+      [
+        { do: 'addMany', queue: 0, via: 1, jobs: [{ name: 'job', priority: 9 }, { name: 'job', priority: 2 }, { name: 'job' }] },
+        { do: 'drop', queue: 0, via: 0 },
+        { do: 'add', queue: 0, via: 0, jobs: [{ name: 'job' }] },
+        {
+          do: 'addMany',
+          queue: 0,
+          via: 1,
+          jobs: [
+            { name: 'job', priority: 9 },
+            { name: 'job', priority: 2 },
+          ],
+        },
+        { do: 'work', queue: 0, via: 0, concurrency: 3 },
+      ],
+    ))
+
   it('a priority whose consumer another connection has dropped is worked all the same', () =>
     replay(
       () => createDriver(`${url}?ackWait=1500`),
