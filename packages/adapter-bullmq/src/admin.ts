@@ -180,10 +180,12 @@ function toStored({ job, reading: { message } }: Found, look: Look): StoredJob |
   }
 }
 
+const EMPTY = { none: undefined, empty: '' } as const
+
 /** BullMQ keeps the message and the stacks; the name is ours, or stands at the head of the stack. */
 function errorOf({ stacktrace, failedReason }: Found['job'], { error, stack: lacking }: Note): JobError {
   const last = stacktrace?.at(-1)
   const name = error ?? /^(\w*Error)\b/.exec(last ?? '')?.[1] ?? 'Error'
-  const stack = lacking === undefined ? last || undefined : lacking === 'empty' ? '' : undefined
+  const stack = lacking ? EMPTY[lacking] : last || undefined
   return toJobError({ name, message: failedReason ?? '', ...(stack !== undefined && { stack }) })
 }

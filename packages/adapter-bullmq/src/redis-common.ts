@@ -1,6 +1,6 @@
 /**
- * What all scripts begin with. Each runs as one atomic step. KEYS[1] is the queue's prefix, `bull:orders:`, as in BullMQ's own scripts: all keys
- * of a queue share a slot. They rest on BullMQ's data model: `wait` and `active` are lists, `prioritized`, `delayed`,
+ * What all scripts begin with. Each runs as one atomic step. KEYS[1] is the queue's prefix, `bull:orders:`, as in BullMQ's own
+ * scripts: all keys of a queue share a slot. They rest on BullMQ's data model: `wait` and `active` are lists, `prioritized`, `delayed`,
  * `completed` and `failed` sorted sets of job ids, `de:<id>` names the holder of a deduplication id.
  */
 export const COMMON: string = `

@@ -19,8 +19,9 @@ interface Native {
 }
 
 /**
- * BullMQ puts the job of a lost worker before all that waits, whatever its priority. Right after that, before anybody hears of it, it goes on to where its
- * priority belongs, before its equals, as BullMQ does with one that is released.
+ * BullMQ puts the job of a lost worker before all that waits, whatever its priority. It goes on to where its priority belongs, before its
+ * equals, as BullMQ does with one that is released. Both commands travel together: a worker hears of the job after the second. It is no
+ * transaction, for which a user may lack the right.
  */
 export function lineUpStalled(worker: LeaseWorker, client: Client, base: string): void {
   const native = worker.getBackend() as unknown as Native
@@ -30,9 +31,10 @@ export function lineUpStalled(worker: LeaseWorker, client: Client, base: string)
     const runCommand = (script: string, args: readonly unknown[]): unknown => scripts[script]!(args)
     native.execCommand({ runCommand }, 'moveStalledJobsToWait', native.moveStalledJobsToWaitArgs())
     scripts[command('lineUp')]!(base)
-    const [first] = (await both.exec()) ?? []
-    const [error, stalled] = first ?? [null, []]
+    const [moved, linedUp] = (await both.exec()) ?? []
+    const [error, stalled] = moved ?? [null, []]
     if (error) throw error
+    if (linedUp?.[0]) worker.emit('error', linedUp[0])
     return stalled
   }
 }
