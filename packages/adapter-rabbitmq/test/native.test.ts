@@ -178,6 +178,18 @@ describe('RabbitMQ, native', function () {
     expect((error as JobportError).message).to.contain(trial.work)
   })
 
+  it('shows no payload of a live job beyond 256 KiB, and gives its handler all of it', async () => {
+    const queue = broker.queue(trial.name)
+    const large = 'x'.repeat(300_000)
+    await queue.add('confirm', large, { id: 'large' })
+    expect((await queue.get('large'))?.data).to.equal(null)
+    expect((await queue.list('waiting')).jobs.map(({ data }) => data)).to.deep.equal([null])
+    let handed: unknown
+    await trial.worker(broker, ({ data }) => void (handed = data))
+    await eventually('its run', () => handed)
+    expect(handed).to.equal(large)
+  })
+
   it('shares one chain of delays among queues, if told so', async () => {
     const shared = trial.broker({ delays: 'shared', prefix: 'shared' })
     const ran: string[] = []

@@ -128,6 +128,25 @@ describe('RabbitMQ in trouble', function () {
     }
   })
 
+  it('ends a publish once its signal fires, frozen as it is, whether the ledger or a channel is asked', async () => {
+    const broker = trial.broker()
+    await broker.connect()
+    await broker.queue(trial.name).add('a', 1, { id: 'before' })
+    await server.pause()
+    try {
+      const driver = await broker.driver()
+      for (const id of ['given', 'uid']) {
+        const message = { version: 1, id, uid: 'uid', name: 'a', data: 1, headers: {}, addedAt: Date.now(), attempts: 1 }
+        const start = performance.now()
+        const [result] = await driver.publish(trial.name, [message], { signal: AbortSignal.timeout(300) })
+        expect(result).to.have.property('status').that.is.oneOf(['unknown', 'rejected'])
+        expect(performance.now() - start, 'ms').to.be.below(1_500)
+      }
+    } finally {
+      await server.resume()
+    }
+  })
+
   it('ends every add by its deadline while it takes no messages', async () => {
     await using full = await openBroker('rabbitmq', { own: true, settings: { 'disk_free_limit.absolute': '900TB' } })
     const blocked = new Trial(full.url)
