@@ -22,6 +22,10 @@ describe('envelope', () => {
     expect(decode(encode(message))).to.deep.equal(message)
   })
 
+  it('keeps fields that this version does not know', () => {
+    expect(decode(encode({ ...message, tenant: { id: 7 } } as Message))).to.deep.equal({ ...message, tenant: { id: 7 } })
+  })
+
   it('accepts the least that another client writes', () => {
     const { addedAt: _, ...least } = { id: 'a', uid: 'a', name: 'n', addedAt: 1 }
     expect(readMessage({ ...least, addedAt: 1 })).to.deep.equal({
