@@ -4,45 +4,35 @@ import type {
   Consumer,
   Delivery,
   Driver,
-  DriverListener,
   Message,
   Outcome,
   PublishResult,
   QueueAdmin,
-  ServerInfo,
 } from '@jobport/core/driver'
 
 type Publish = (queue: string, messages: readonly Message[], options: { signal: AbortSignal }) => Promise<PublishResult[]>
-type Consume = Driver['consume']
 
 /** What is done otherwise; the rest is the honest driver's. */
 export interface Tampering {
-  readonly connect?: (honest: Driver['connect'], listener: DriverListener) => Promise<ServerInfo>
   readonly publish?: (honest: Publish, ...args: Parameters<Publish>) => Promise<PublishResult[]>
   readonly deliver?: (honest: (delivery: Delivery) => void, delivery: Delivery, queue: string) => void
   readonly options?: (options: ConsumeOptions) => ConsumeOptions
-  readonly consume?: (honest: Consume, ...args: Parameters<Consume>) => Promise<Consumer>
   readonly consumer?: (honest: Consumer, receive: (delivery: Delivery) => void, queue: string) => Consumer
   readonly admin?: (honest: QueueAdmin, queue: string) => QueueAdmin
   readonly close?: (honest: () => Promise<void>) => Promise<void>
 }
 
-export function tamper(
-  driver: Driver,
-  { connect, publish, deliver, options, consume, consumer, admin, close }: Tampering,
-): Driver {
+export function tamper(driver: Driver, { publish, deliver, options, consumer, admin, close }: Tampering): Driver {
   const honest: Publish = (...args) => driver.publish(...args)
   return {
     contract: driver.contract,
     name: driver.name,
     features: driver.features,
-    connect: (listener) => (connect ? connect((given) => driver.connect(given), listener) : driver.connect(listener)),
+    connect: (listener) => driver.connect(listener),
     publish: (...args) => (publish ? publish(honest, ...args) : honest(...args)),
     consume: async (queue, receive, wanted) => {
       const given = deliver ? (delivery: Delivery): void => deliver(receive, delivery, queue) : receive
-      const begin: Consume = (...args) => driver.consume(...args)
-      const chosen = options ? options(wanted) : wanted
-      const made = await (consume ? consume(begin, queue, given, chosen) : begin(queue, given, chosen))
+      const made = await driver.consume(queue, given, options ? options(wanted) : wanted)
       return consumer ? consumer(made, receive, queue) : made
     },
     admin: (queue) => (admin ? admin(driver.admin(queue), queue) : driver.admin(queue)),

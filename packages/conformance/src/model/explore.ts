@@ -13,7 +13,6 @@ interface Stage {
   readonly connections: Connections
   readonly features: Features
   readonly time: Time
-  readonly shrinking: number
 }
 
 export interface Exploration {
@@ -25,8 +24,6 @@ export interface Exploration {
   readonly names: readonly Names[]
   readonly seed: number
   readonly sequences: number
-  /** To find the shortest history that still goes wrong, ms. Default: a minute. */
-  readonly shrinking?: number
 }
 
 export interface Explored {
@@ -37,15 +34,8 @@ export interface Explored {
 const SHRINKING = 60_000
 
 /** Plays histories drawn by chance. Throws the first {@link Difference}, as the shortest history that shows it. */
-export async function explore({
-  createDriver,
-  clock,
-  names,
-  seed,
-  sequences,
-  shrinking = SHRINKING,
-}: Exploration): Promise<Explored> {
-  const stage = await stageOf(createDriver, clock, shrinking)
+export async function explore({ createDriver, clock, names, seed, sequences }: Exploration): Promise<Explored> {
+  const stage = await stageOf(createDriver, clock)
   try {
     return await play(stage, { names, seed, sequences })
   } finally {
@@ -89,14 +79,13 @@ export async function replay(createDriver: () => Driver, steps: readonly Step[],
   }
 }
 
-async function stageOf(createDriver: () => Driver, clock: Clock | undefined, shrinking: number = SHRINKING): Promise<Stage> {
+async function stageOf(createDriver: () => Driver, clock: Clock | undefined): Promise<Stage> {
   const driver = createDriver()
   const { features } = driver
   await driver.close()
   return {
     connections: new Connections(createDriver),
     features,
-    shrinking,
     time: clock ? virtualTime(clock) : realTime(features),
   }
 }
@@ -117,7 +106,7 @@ async function retold(
   }
   if (!(await goesWrong(steps, 0)))
     return new Difference(`${first.message}\n(${origin}; played once more, alone, it went right)\n${programOf(steps)}`)
-  const shortest = await smallest(steps, goesWrong, { lanes: names.length, until: performance.now() + stage.shrinking })
+  const shortest = await smallest(steps, goesWrong, { lanes: names.length, until: performance.now() + SHRINKING })
   const again = (await differenceIn(shortest, stage, names[0]!)) ?? last!
   return new Difference(`${again.message}\n(${origin}, ${shortest.length} of ${steps.length} steps)\n${programOf(shortest)}`)
 }

@@ -3,8 +3,9 @@ import type { Moment } from './moment.ts'
 
 /** How a job came to wait, which decides what it must not overtake. A tick ends with each quiet moment. */
 export type Place =
-  /** Added, redriven, or retried at once: behind all that waits. `together`: with others, by one `addMany`. */
-  | { readonly kind: 'arrived'; readonly order: number; readonly at: Moment; readonly together?: symbol }
+  /** Added, redriven, or retried at once: behind all that waits. `together`: with others, by one `addMany`. Some time after
+   * it was asked for, as number `since`, and before the answer, number `order`. */
+  | { readonly kind: 'arrived'; readonly since: number; readonly order: number; readonly at: Moment; readonly together?: symbol }
   /** Its due time has come. */
   | { readonly kind: 'due'; readonly at: Moment }
   /** Released, lost, or handed back by a driver that closed. Those of one tick came back together. */
@@ -29,7 +30,7 @@ export interface ModelJob {
   /** Who has it. */
   worker?: number
   /** The outcome that its worker has asked for and the broker has not confirmed yet, and since when, epoch ms. */
-  settling?: { readonly outcome: Outcome; readonly from: number }
+  settling?: { readonly outcome: Outcome; readonly from: number; readonly since: number }
   /** Its worker has given it up; the broker has yet to find out. */
   lost: boolean
   /** Deaths of one tick are in no certain order. */

@@ -20,7 +20,8 @@ function orderOf(first: ModelJob, second: ModelJob, { delay }: Features): string
     const isTogether = one.together !== undefined && one.together === other.together
     // a broker may have to ask who holds an id before it takes the job
     if (isTogether && (isGiven(first) || isGiven(second))) return undefined
-    return one.order < other.order ? 'it came first' : undefined
+    // what was under way at the same time came in an order of its own
+    return one.order < (isTogether ? other.order : other.since) ? 'it came first' : undefined
   }
   if (one.kind === 'due' && other.kind === 'due') {
     const apart = other.at.from - one.at.to

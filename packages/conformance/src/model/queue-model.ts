@@ -8,6 +8,8 @@ import type { Delivery, Message, Outcome, PublishResult, Scope } from '@jobport/
 
 /** Its number in order of arrival, and with which others it came. */
 interface Arrival {
+  /** When it was asked for. */
+  readonly since: number
   readonly order: number
   readonly together?: symbol
 }
@@ -33,13 +35,15 @@ export class QueueModel extends QueueState {
 
   /** On its way: it may be delivered before the broker has answered. */
   adding(message: Message, from: number, together: symbol): void {
-    const arrival = { order: ++this.#order, together }
-    this.#asked.set(message.uid, arrival.order)
+    const since = ++this.#order
+    const arrival = { since, order: since, together }
+    this.#asked.set(message.uid, since)
     this.#coming.set(message.uid, ({ to }) => this.added(message, { status: 'added' }, { from, to }, arrival))
   }
 
   /** A live job, or a dedup window, holds the id: nothing is stored. Else it waits, or is delayed. */
   added(message: Message, result: PublishResult, at: Moment, { order = ++this.#order, together }: Partial<Arrival>): void {
+    const since = this.#asked.get(message.uid) ?? order
     const { id, uid, dedup } = message
     const isComing = this.#coming.delete(uid)
     // it was delivered before, and may have ended since
@@ -64,7 +68,7 @@ export class QueueModel extends QueueState {
     if (holder !== undefined) differ(`${what} answered added, and the live job ${holder} holds the id`)
     if (window?.isCertain) differ(`${what} answered added, and the dedup window of ${window.uid} holds the id`)
     if (dedup) this.#windows.open(id, uid, later(at, dedup.ttl))
-    this.#begin(message, at, { order, ...(together && { together }) })
+    this.#begin(message, at, { since, order, ...(together && { together }) })
   }
 
   /** Never early, never while paused, never twice at once, in order, and exactly as the job was stored. */
@@ -92,13 +96,13 @@ export class QueueModel extends QueueState {
   /** Its worker has asked for this end; what comes until the broker confirms it may already follow from it. */
   settling(job: ModelJob, outcome: Outcome, from: number): void {
     if (job.state !== 'active') differ(`${job.message.id} was settled, and is ${job.state}`)
-    job.settling = { outcome, from }
+    job.settling = { outcome, from, since: ++this.#order }
   }
 
   /** The broker has confirmed the outcome, if nothing that came before the confirmation has shown it already. */
   settled(job: ModelJob, { to }: Pick<Moment, 'to'>): void {
     if (!job.settling) return
-    const { outcome, from } = job.settling
+    const { outcome, from, since } = job.settling
     const at = { from, to }
     delete job.settling
     delete job.worker
@@ -107,7 +111,7 @@ export class QueueModel extends QueueState {
         return this.#letGo(job)
       case 'again':
         job.attempt = outcome.attempt
-        return this.#rest(job, Math.ceil(outcome.delay), at, { order: ++this.#order })
+        return this.#rest(job, Math.ceil(outcome.delay), at, { since, order: ++this.#order })
       case 'release':
         return this.#handBack(job)
       case 'dead':
@@ -184,6 +188,7 @@ export class QueueModel extends QueueState {
     const { dedup: _, delay: __, ...message } = letter!.message
     this.#forget(letter!)
     this.#begin({ ...message, uid: as.uid, ...(as.attempts !== undefined && { attempts: as.attempts }) }, at, {
+      since: this.#order,
       order: ++this.#order,
     })
   }

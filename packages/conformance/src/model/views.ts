@@ -6,7 +6,7 @@ import type { QueueModel } from './queue-model.ts'
 
 const STATES: readonly JobState[] = ['waiting', 'delayed', 'active', 'dead']
 
-/** Every so many looks, what has not changed since is compared as well. */
+/** Every eighth look compares what has not changed as well. */
 const ALL = 8
 
 /** What was found right of a queue, so that what has not changed since need not be asked for each time. */
