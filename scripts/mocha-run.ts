@@ -19,7 +19,7 @@ export interface RunOptions {
 /** Runs mocha in a process of its own. One that crashes, hangs or does not end by itself counts as a failure. */
 export async function runMocha(args: readonly string[], { env, signal, hold }: RunOptions): Promise<Tally> {
   const output = hold ? 'pipe' : 'inherit'
-  const child = fork(MOCHA, ['--reporter', 'scripts/tally.ts', ...args], {
+  const child = fork(MOCHA, ['--reporter', 'scripts/tally.ts', '--require', 'scripts/patient-tests.ts', ...args], {
     env,
     execArgv: [],
     stdio: ['ignore', output, output, 'ipc'],

@@ -188,8 +188,13 @@ class Trial {
     const n = numberOf(job)
     const isLost = job.crashes > 0
     if (isLost) this.#lost++
-    if (n === undefined) return void (isLost || this.#good.push(job.id))
-    const runs = (this.#runs.get(n) ?? 0) + (isLost ? 0 : 1)
+    if (n === undefined) {
+      if (!isLost || !this.#good.includes(job.id)) this.#good.push(job.id)
+      return undefined
+    }
+    const before = this.#runs.get(n) ?? 0
+    // a lease may be lost before the first run too
+    const runs = isLost && before > 0 ? before : before + 1
     this.#runs.set(n, runs)
     const draw = this.#batch[n]!
     if (runs > draw.runs) return undefined
