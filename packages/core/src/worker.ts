@@ -1,10 +1,12 @@
 import { Consuming } from './consuming.ts'
 import { atMost, pause } from './deadline.ts'
+import { EarlierRuns } from './earlier-runs.ts'
 import { PayloadRefused, type JobDefinition } from './define-job.ts'
 import { ENVELOPE_VERSION } from './envelope.ts'
 import { JobportError } from './errors.ts'
 import { toError, toJobError } from './job-error.ts'
 import { Emitter, type WorkerEvents } from './events.ts'
+import { Finishing } from './finishing.ts'
 import { HandlerMap, type Handlers } from './handlers.ts'
 import { Job, type JobOf } from './job.ts'
 import { checkQueueName } from './names.ts'
@@ -35,6 +37,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   readonly #consuming: Consuming
   /** The broker has refused how they ended, or not said for a minute. */
   readonly #stuck = new Set<Delivery>()
+  readonly #earlier = new EarlierRuns()
   /** Fires when a stop has run out of time. */
   readonly #ended = new AbortController()
   readonly #settling: SettleOptions = {
@@ -44,8 +47,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   }
   #policy: RunPolicy | undefined
   readonly #runs = new Set<Run>()
-  /** Settled in this turn of the event loop. */
-  #settled: Run[] = []
+  readonly #finishing = new Finishing()
   /** Everything received and not yet settled, and when that will be. */
   readonly #work = new Map<Delivery, Promise<void>>()
   readonly #stopping = new AbortController()
@@ -137,6 +139,8 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
   async #attend(delivery: Delivery): Promise<void> {
     this.#work.set(delivery, RECEIVED)
     try {
+      const earlier = this.#earlier.before(delivery.message.uid)
+      if (earlier) await earlier
       await this.#take(delivery)
     } catch (thrown) {
       this.notify('error', toError(thrown))
@@ -197,11 +201,17 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     try {
       const verdict = await run.execute(handler, (this.#policy ??= this.#makePolicy()))
       if (!verdict.outcome) throw verdict.error!
-      if (await this.#settle(delivery, verdict.outcome)) this.#tell(seen, verdict.outcome, verdict)
+      const told = this.#end(delivery, seen, verdict.outcome, verdict)
+      if (verdict.outcome.type === 'again') this.#earlier.add(job.uid, told)
+      await told
     } finally {
       this.#runs.delete(run)
-      this.#finish(run)
+      this.#finishing.add(run)
     }
+  }
+
+  async #end(delivery: Delivery, job: Job, outcome: Outcome, verdict: Verdict): Promise<void> {
+    if (await this.#settle(delivery, outcome)) this.#tell(job, outcome, verdict)
   }
 
   /** The handler behind its schema: a run starts once the payload is valid. */
@@ -231,14 +241,6 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
       maxResult: this.#connection.server!.maxPayload,
       report: (error) => this.notify('error', error),
     }
-  }
-
-  /** At the end of this turn: firing a signal takes longer than all else here, and the next job should not wait for it. */
-  #finish(run: Run): void {
-    if (this.#settled.push(run) > 1) return
-    setImmediate(() => {
-      for (const settled of this.#settled.splice(0)) settled.finish()
-    })
   }
 
   #tell(job: Job, outcome: Outcome, { error, result }: Verdict): void {

@@ -2,7 +2,7 @@ import { mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Broker, defineJob, JobportError, type Handlers, type Worker, type WorkerOptions } from '@jobport/core'
-import { ENVELOPE_VERSION, Lease, type Consumer } from '@jobport/core/driver'
+import { ENVELOPE_VERSION, Lease, type Consumer, type Outcome } from '@jobport/core/driver'
 import { ScriptedDriver } from './scripted-driver.ts'
 
 type AnyJobs = Record<string, unknown>
@@ -71,6 +71,31 @@ describe('worker, on scripted deliveries', () => {
     await turn()
     expect(driver.consuming, 'consumes again').to.equal(true)
     expect(driver.consumed).to.equal(2)
+  })
+
+  it('tells of a failure before the retry that comes first, and lets no retry wait longer than a second', async () => {
+    const heard: string[] = []
+    const worker = await work(
+      async ({ attempt }) => {
+        if (attempt < 3) throw new Error(`failed ${attempt}`)
+      },
+      { concurrency: 3 },
+    )
+    worker.on('active', ({ attempt }) => heard.push(`active ${attempt}`))
+    worker.on('failed', (_job, { message }) => heard.push(message))
+    const confirmed = Promise.withResolvers<void>()
+    driver.deliver('job', { attempt: 1, settle: () => confirmed.promise }, { attempts: 3 })
+    driver.deliver('job', { attempt: 2, settle: () => new Promise(() => {}) }, { attempts: 3 })
+    await turn()
+    expect(heard).to.deep.equal(['active 1'])
+    confirmed.resolve()
+    await turn()
+    expect(heard).to.deep.equal(['active 1', 'failed 1', 'active 2'])
+    const last = Promise.withResolvers<Outcome>()
+    const since = performance.now()
+    driver.deliver('job', { attempt: 3, settle: async (outcome) => last.resolve(outcome) }, { attempts: 3 })
+    expect(await last.promise).to.include({ type: 'complete' })
+    expect(performance.now() - since).to.be.within(900, 5_000)
   })
 
   it('gives a waiting suspect back when it stops', async () => {
