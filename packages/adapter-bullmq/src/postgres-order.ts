@@ -31,7 +31,8 @@ export function inOrder(text: string): string {
 
 /**
  * Returns the queue, so that it can stand where a claim names it: arguments come before the call. A job that is taken last in,
- * first out keeps its place.
+ * first out keeps its place. A row that somebody holds is waited for, as the claim itself waits: left out here, it would be promoted
+ * by the claim, to where it stood.
  */
 export const PROMOTE: string = `
 CREATE OR REPLACE FUNCTION jobport_promote(p_queue text, p_now bigint, p_after bigint) RETURNS text
@@ -44,7 +45,7 @@ BEGIN
   FOR v_id IN
     WITH due AS (
       SELECT id FROM job WHERE queue = p_queue AND state = 'delayed' AND process_at_ms <= p_now
-      ORDER BY process_at_ms, seq FOR UPDATE SKIP LOCKED
+      ORDER BY process_at_ms, seq FOR UPDATE
     ), placed AS (
       SELECT id, nextval('job_seq') AS place FROM due
     ), promoted AS (
