@@ -26,6 +26,17 @@ describe('NATS, histories that went wrong', function () {
       ],
     ))
 
+  it('jobs that a worker gives back at once, as it stops without waiting, come again in their order', () =>
+    replay(
+      () => createDriver(`${url}?ackWait=1500`),
+      [
+        { do: 'addMany', queue: 0, via: 0, jobs: [{ name: 'job' }, { name: 'job' }, { name: 'job' }] },
+        { do: 'work', queue: 0, via: 0, concurrency: 5 },
+        { do: 'stop', worker: 0 },
+        { do: 'work', queue: 0, via: 1, concurrency: 1 },
+      ],
+    ))
+
   it('priorities that a connection knew before another dropped the queue are worked', () =>
     replay(
       () => createDriver(`${url}?ackWait=1500`),

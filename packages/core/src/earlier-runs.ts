@@ -1,4 +1,4 @@
-import { atMost } from './deadline.ts'
+import { pause } from './deadline.ts'
 
 /** How long a delivery waits for the run before it, ms. The broker has stored how that ended: the job is here again. */
 const LONGEST = 1_000
@@ -16,9 +16,12 @@ export class EarlierRuns {
     this.#ending.set(uid, ended)
   }
 
-  /** What a delivery of this job has to wait for, if anything. */
-  before(uid: string): Promise<void> | undefined {
+  /** What a delivery of this job has to wait for, if anything. Nothing is waited for once `signal` fires. */
+  before(uid: string, signal: AbortSignal): Promise<void> | undefined {
     const ended = this.#ending.size > 0 ? this.#ending.get(uid) : undefined
-    return ended && atMost(LONGEST, ended)
+    if (!ended) return undefined
+    const over = new AbortController()
+    const late = pause(LONGEST, AbortSignal.any([signal, over.signal]))
+    return Promise.race([ended, late]).then(() => over.abort())
   }
 }
