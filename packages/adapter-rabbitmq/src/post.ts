@@ -1,6 +1,7 @@
 import { JobportError } from '@jobport/core/driver'
 import { isMissing } from './faults.ts'
-import type { Publisher, Sent } from './publisher.ts'
+import type { Sent } from './outlet.ts'
+import type { Publisher } from './publisher.ts'
 import type { Topology } from './topology.ts'
 import type { Wire } from './wire.ts'
 
