@@ -31,6 +31,7 @@ export class BullMQConsumer implements Consumer {
   readonly #worker: LeaseWorker
   readonly #ledger: Ledger
   readonly #ping: () => Promise<unknown>
+  readonly #leave: () => Promise<void>
   readonly #options: ConsumerOptions
   readonly #holding: Holding
   readonly #held = new Map<string, LeasedJob>()
@@ -44,7 +45,7 @@ export class BullMQConsumer implements Consumer {
   #closed: Promise<void> | undefined
 
   constructor(subscribe: (attend: Attend) => Subscription, options: ConsumerOptions) {
-    const { worker, ledger, ping, spare } = subscribe((job, mayFetch) =>
+    const { worker, ledger, ping, leave, spare } = subscribe((job, mayFetch) =>
       hasPast(job) || this.#stopped ? this.#attend(job, mayFetch) : this.#deliver(job, mayFetch, NOTHING),
     )
     this.#worker = worker
@@ -59,6 +60,7 @@ export class BullMQConsumer implements Consumer {
       onForeign: (message, backoff) => this.#tellForeign(message, backoff),
     }
     this.#ping = ping
+    this.#leave = leave
     this.#options = options
     worker.ledger = ledger
     worker.spare = spare
@@ -91,9 +93,8 @@ export class BullMQConsumer implements Consumer {
         this.#paused = true
         this.#retire()
       })
-    await within(QUIET_DEADLINE, 'handing fetched jobs back', this.#worker.inFlight.none()).catch((error: Error) =>
-      this.#report(error),
-    )
+    const ended = Promise.all([this.#worker.inFlight.none(), this.#leave()])
+    await within(QUIET_DEADLINE, 'handing fetched jobs back', ended).catch((error: Error) => this.#report(error))
   }
 
   /** Hands everything back. Ends within 4 s whatever the store does. */

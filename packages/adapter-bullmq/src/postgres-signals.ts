@@ -34,14 +34,15 @@ export class Signals {
   /** One more worker of the queue is there. While the connection is down, this is said once it is up. */
   join(queue: string): void {
     this.#workers.set(queue, (this.#workers.get(queue) ?? 0) + 1)
-    this.#change()
+    void this.#change()
   }
 
-  leave(queue: string): void {
+  /** One less. Resolves once the server knows, or the connection is down. */
+  async leave(queue: string): Promise<void> {
     const left = (this.#workers.get(queue) ?? 0) - 1
     if (left > 0) this.#workers.set(queue, left)
     else this.#workers.delete(queue)
-    this.#change()
+    await this.#change()
   }
 
   /** Resolves once notifications come. Rejects while the connection is down. */
@@ -69,10 +70,10 @@ export class Signals {
     this.#events.emit('lost')
   }
 
-  #change(): void {
+  async #change(): Promise<void> {
     const client = this.#current()
     // a connection that fails here is lost, and told everything when it is made again
-    if (client) void this.prepare(client).catch(() => {})
+    if (client) await this.prepare(client).catch(() => {})
   }
 
   /** In one go: the server may be far. */

@@ -118,9 +118,9 @@ export class PostgresStore implements Store {
       },
       this.#backend(pool, { signals: this.#signals, renewing }),
     )
-    worker.once('closed', () => this.#signals.leave(name))
     return {
       worker,
+      leave: () => this.#signals.leave(name),
       ledger: new PostgresLedger(pool, name),
       ping: () => pool.query('SELECT 1'),
       spare: () => worker.getBackend(),

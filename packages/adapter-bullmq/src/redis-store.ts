@@ -111,7 +111,7 @@ export class RedisStore implements Store {
       )
     const ledger = this.#ledger(client, name)
     lineUpStalled(worker, client, this.#base(name))
-    return { worker, ledger, ping: () => client.ping(), spare: () => this.#spareLeases(name) }
+    return { worker, ledger, ping: () => client.ping(), leave: () => Promise.resolve(), spare: () => this.#spareLeases(name) }
   }
 
   async close(): Promise<void> {

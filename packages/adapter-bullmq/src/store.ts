@@ -12,6 +12,8 @@ export interface Subscription {
   readonly ledger: Ledger
   /** A round trip on the connection that the worker settles on. */
   readonly ping: () => Promise<unknown>
+  /** It takes no more jobs, and is to be counted no more. On Redis its connection tells that by its end. */
+  readonly leave: () => Promise<void>
   readonly spare: () => Leases
 }
 

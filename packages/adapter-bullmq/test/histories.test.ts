@@ -20,6 +20,14 @@ for (const { store, url } of STORES)
     it('jobs that a worker gives back as it stops come again in their order', () =>
       replay(createDriver, [...HELD, { do: 'stop', worker: 0 }, ...REST]))
 
+    it('a worker that has just stopped is counted no more', () =>
+      replay(createDriver, [
+        { do: 'work', queue: 0, via: 0, concurrency: 1 },
+        { do: 'work', queue: 1, via: 0, concurrency: 3 },
+        { do: 'stop', worker: 1 },
+        { do: 'stop', worker: 0 },
+      ]))
+
     it('a lost job comes again where its priority belongs', () =>
       replay(createDriver, [
         { do: 'add', queue: 0, via: 0, jobs: [{ name: 'job', id: 'a', priority: 7 }] },
