@@ -85,6 +85,7 @@ describe('worker, on scripted deliveries', () => {
     worker.on('failed', (_job, { message }) => heard.push(message))
     const confirmed = Promise.withResolvers<void>()
     driver.deliver('job', { attempt: 1, settle: () => confirmed.promise }, { attempts: 3 })
+    await turn()
     driver.deliver('job', { attempt: 2, settle: () => new Promise(() => {}) }, { attempts: 3 })
     await turn()
     confirmed.resolve()
