@@ -3,7 +3,7 @@ import type { Run } from './run.ts'
 /** Finishes runs at the end of this turn: firing a signal takes longer than the rest of a run, and the next job should not wait for it. */
 export class Finishing {
   /** Settled in this turn of the event loop. */
-  #settled: Run[] = []
+  readonly #settled: Run[] = []
 
   add(run: Run): void {
     if (this.#settled.push(run) > 1) return

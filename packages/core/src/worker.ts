@@ -182,7 +182,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     return this.#stopped !== undefined || (this.#alone !== undefined && this.#alone !== delivery)
   }
 
-  /** Gives it back once nothing more is fetched, as a run that was stopped is: earlier, it would come straight back to this worker. */
+  /** Gives it back once nothing more is fetched: earlier, it would come straight back to this worker. */
   async #yield(delivery: Delivery): Promise<void> {
     await this.#consuming.halt()
     await this.#settle(delivery, { type: 'release' })
@@ -201,7 +201,7 @@ export class Worker<Jobs extends object = Record<string, unknown>> extends Emitt
     try {
       const verdict = await run.execute(handler, (this.#policy ??= this.#makePolicy()))
       if (!verdict.outcome) throw verdict.error!
-      if (verdict.outcome.type === 'release') await this.#consuming.halt()
+      if (verdict.outcome.type === 'release') return await this.#yield(delivery)
       const told = this.#end(delivery, seen, verdict.outcome, verdict)
       if (verdict.outcome.type === 'again') this.#earlier.add(job.uid, told)
       await told
