@@ -62,8 +62,8 @@ class LocalHandle implements Handle {
   readonly #command: readonly string[]
   readonly #state: StateFile
   #process: ProcessIdentity | undefined
-  /** PostgreSQL takes one that has ended for alive until its parent has heard of the end. */
-  #heardOf: Promise<unknown> | undefined
+  /** Resolves once it has been reaped: until then PostgreSQL thinks that an old server is alive. */
+  #reaped: Promise<unknown> | undefined
 
   constructor(recipe: Recipe, place: Place, folder: string, command: readonly string[], port: number, kept: boolean) {
     this.url = recipe.url(HOST, port)
@@ -82,14 +82,14 @@ class LocalHandle implements Handle {
 
   /** In a process group of its own, so that Ctrl-C at a terminal reaches us and not it. */
   async start(): Promise<void> {
-    await this.#heardOf
+    await this.#reaped
     const [program = '', ...args] = this.#command
     const log = openSync(this.#log, 'a')
     const { account } = this.#place
     const child = spawn(program, args, { ...account, cwd: this.#place.data, detached: true, stdio: ['ignore', log, log] })
     closeSync(log)
     child.unref()
-    this.#heardOf = new Promise((resolve) => child.once('exit', resolve))
+    this.#reaped = new Promise((resolve) => child.once('exit', resolve).once('error', resolve))
     this.#process = child.pid === undefined ? undefined : identify(child.pid)
     await once(child, 'spawn')
     if (this.#process) this.#state.write({ process: this.#process })
