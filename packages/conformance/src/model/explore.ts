@@ -31,6 +31,7 @@ export interface Explored {
   readonly steps: number
 }
 
+/** To find the shortest history that still goes wrong, ms. */
 const SHRINKING = 60_000
 
 /** Plays histories drawn by chance. Throws the first {@link Difference}, as the shortest history that shows it. */
