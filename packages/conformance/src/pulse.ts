@@ -2,6 +2,9 @@ import { pause } from './wait.ts'
 import type { Queue } from '@jobport/core'
 import type { Fallen } from './duplicates.ts'
 
+/** An answer that takes longer says that the machine, or the broker, had no time for anything that is quick, ms. */
+export const SLUGGISH = 40
+
 /** ms. By default, a lease that is renewed so late may have run out. */
 interface Rhythm {
   /** Between two adds. */
@@ -36,11 +39,14 @@ export class Pulse {
   }
 
   async #run(queue: Queue): Promise<void> {
+    let planned = Date.now()
     while (!this.#stopping.signal.aborted) {
-      const from = Date.now()
+      // a process that gets no time asks late
+      const from = Math.min(planned, Date.now())
       await queue.add('pulse', null).catch(() => undefined)
       const until = Date.now()
       if (until - from > this.#rhythm.late) this.late.push({ blow: 'the broker answered late', from, until, workers: 'all' })
+      planned = until + this.#rhythm.pace
       await pause(this.#rhythm.pace)
     }
   }

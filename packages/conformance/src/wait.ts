@@ -1,7 +1,6 @@
 import { AssertionError } from 'chai'
 
 const POLL = 5
-const BUSY = 2
 let patience = Math.max(1, Number(process.env['JOBPORT_PATIENCE']) || 1)
 /** Of one poll, what counts, ms: longer ones are the machine's. */
 const LONGEST_POLL = 200
@@ -17,11 +16,6 @@ export function setPatience(factor: number): void {
 /** A deadline, ms, as long as the machine needs. */
 export function patiently(deadline: number): number {
   return deadline * patience
-}
-
-/** Whether the machine is too slow to say anything of how late a broker is, or of leases of a second or two. */
-export function isBusy(): boolean {
-  return patience > BUSY
 }
 
 /**

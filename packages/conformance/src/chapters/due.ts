@@ -1,6 +1,6 @@
 import { RetryError } from '@jobport/core'
 import { expect, quiet, until } from '../assert.ts'
-import { Pulse } from '../pulse.ts'
+import { Pulse, SLUGGISH } from '../pulse.ts'
 import { patiently, pause } from '../wait.ts'
 import type { Case } from '../case.ts'
 import type { Context } from '../context.ts'
@@ -11,8 +11,6 @@ const SAMPLES = 30
 const STRAYS = 3
 /** What a start may take on a machine that has time, ms. */
 const START = 30
-/** An answer that takes longer says that the machine, or the broker, had no time, ms. */
-const SLUGGISH = 40
 /** How long to look for moments in which there is time, ms. */
 const LOOKING = 40_000
 /** Jobs whose order is looked at. */
