@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { expect } from 'chai'
+import { patiently } from '@jobport/conformance'
 import { openBroker, type RunningBroker } from '@jobport/brokers'
 import type { Broker, JobportError } from '@jobport/core'
 import { eventually, Trial } from './trial.ts'
@@ -67,7 +68,7 @@ describe('BullMQ, outages', function () {
         () => [...load.failures],
         RECOVERY,
       )
-      expect(performance.now() - back).to.be.below(RECOVERY)
+      expect(performance.now() - back).to.be.below(patiently(RECOVERY))
       await load.stop()
       await eventually(
         'all that was accepted',
@@ -76,7 +77,7 @@ describe('BullMQ, outages', function () {
         RECOVERY,
       )
       expect(load.failures.filter(({ code }) => !['UNAVAILABLE', 'UNCONFIRMED'].includes(code))).to.deep.equal([])
-      expect(Math.max(...load.failures.map(({ took }) => took)), 'longest add').to.be.below(ADD_DEADLINE + LATE)
+      expect(Math.max(...load.failures.map(({ took }) => took)), 'longest add').to.be.below(patiently(ADD_DEADLINE + LATE))
       expect(edges).to.deep.equal(what === 'a SIGSTOP' ? [] : ['down', 'up'])
       expect((await broker.health()).ok).to.equal(true)
       expect((await broker.queue(trial.name).counts()).dead).to.equal(0)
@@ -93,7 +94,7 @@ describe('BullMQ, outages', function () {
       await begin()
       const before = performance.now()
       await Promise.all([busy, broker, other].map((one) => one.close({ timeout: 500 })))
-      expect(performance.now() - before).to.be.below(500 + 1_000 + 5_500)
+      expect(performance.now() - before).to.be.below(patiently(500 + 1_000 + 5_500))
       await end()
     })
   }
@@ -112,7 +113,7 @@ describe('BullMQ, outages', function () {
     const since = performance.now()
     const [code] = (await exit) as [number]
     expect({ closed, code, told }).to.deep.equal({ closed: 'closed', code: 0, told: [] })
-    expect(performance.now() - since, 'from closed to gone').to.be.below(2_000)
+    expect(performance.now() - since, 'from closed to gone').to.be.below(patiently(2_000))
   })
 
   it('refuse a first connection in time, and allow it once the server is there', async () => {
@@ -124,7 +125,7 @@ describe('BullMQ, outages', function () {
       (error: JobportError) => error,
     )
     expect(refusal).to.include({ code: 'UNAVAILABLE' })
-    expect(performance.now() - before).to.be.below(5_500)
+    expect(performance.now() - before).to.be.below(patiently(5_500))
     await redis.start()
     await late.connect()
     expect((await late.health()).ok).to.equal(true)

@@ -1,5 +1,6 @@
 import { expect, quiet, until } from '../assert.ts'
 import { fail } from '../fail.ts'
+import { patiently } from '../wait.ts'
 import type { Case } from '../case.ts'
 
 /** What a redriven job keeps of its first life, and in which order many of them run. */
@@ -10,8 +11,9 @@ export const redriven: readonly Case[] = [
       'a redriven job waits for no delay and opens no dedup window: it runs at once, and its id is free when it has completed',
     run: async ({ queue, work, story, died, completed, features }) => {
       let broken = true
+      const delay = patiently(2_000)
       await work(() => void (broken && fail()))
-      const options = { ...(features.delay && { delay: 2_000 }), ...(features.dedup && { dedup: { ttl: 600_000 } }) }
+      const options = { ...(features.delay && { delay }), ...(features.dedup && { dedup: { ttl: 600_000 } }) }
       await queue.add('a', 1, { id: 'x', headers: { h: '1' }, ...(features.priority && { priority: 3 }), ...options })
       await died(1)
       broken = false
@@ -19,7 +21,7 @@ export const redriven: readonly Case[] = [
       const { uid } = await queue.deadLetters.redrive('x')
       await completed(1)
       expect(story.of('active', 'x').at(-1)).to.include({ uid, attempt: 1, crashes: 0 })
-      expect(story.of('active', 'x').at(-1)!.at - before, 'its wait, ms').to.be.below(2_000)
+      expect(story.of('active', 'x').at(-1)!.at - before, 'its wait, ms').to.be.below(delay)
       expect(await queue.add('a', 2, { id: 'x' }), 'the id after its completion').to.include({ added: true })
       await completed(2)
     },
