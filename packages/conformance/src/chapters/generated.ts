@@ -90,6 +90,8 @@ class Trial {
   readonly #runs = new Map<number, number>()
   readonly #ends = new Map<number, 'completed' | 'dead' | 'far'>()
   readonly #good: string[] = []
+  /** Crashes of each job, by its id, as its last run saw them: they stay with it over its retries. */
+  readonly #crashes = new Map<string, number>()
   /** When runs began whose lease had been lost before, which nothing here has caused; epoch ms. */
   readonly #lost: number[] = []
   readonly #began = Date.now()
@@ -193,7 +195,8 @@ class Trial {
     this.#changedAt = performance.now()
     if (job.name === 'gate') return this.#waitAtGate()
     const n = numberOf(job)
-    const isLost = job.crashes > 0
+    const isLost = job.crashes > (this.#crashes.get(job.id) ?? 0)
+    this.#crashes.set(job.id, job.crashes)
     if (isLost) this.#lost.push(Date.now())
     if (n === undefined) {
       if (!isLost || !this.#good.includes(job.id)) this.#good.push(job.id)
