@@ -17,7 +17,7 @@ export interface Client {
   setting(name: string): Promise<string | undefined>
 }
 
-const DEADLINE = 10_000
+const DEADLINE = 30_000
 
 const CLIENTS: Record<BrokerName, (url: string) => Client> = {
   redis: redisClient,

@@ -1,3 +1,4 @@
+import { patiently } from '@jobport/conformance'
 import { randomBytes } from 'node:crypto'
 import { BullMQDriver, type BullMQOptions } from '@jobport/adapter-bullmq'
 import type { JobportError } from '@jobport/core'
@@ -39,7 +40,7 @@ export class Bare {
 
   async add(...messages: Partial<Message>[]): Promise<PublishResult[]> {
     const whole = messages.map((message) => messageOf(message))
-    return this.driver.publish(this.name, whole, { signal: AbortSignal.timeout(8_000) })
+    return this.driver.publish(this.name, whole, { signal: AbortSignal.timeout(patiently(8_000)) })
   }
 
   async consume(prefetch = 1): Promise<Consumer> {

@@ -17,7 +17,7 @@ type Seen = Readonly<Record<string, unknown>>
 /** So short that a lost lease shows within a test. */
 const QUICK = { lockDuration: 1_500, stalledInterval: 500 }
 /** ms, as all deadlines here: more where the machine is busy. */
-const DEADLINE = patiently(8_000)
+const DEADLINE = 8_000
 /** Of a call of a broker: as it is by default, ms. */
 const CALL = { deadline: patiently(10_000) }
 
@@ -89,11 +89,12 @@ export async function eventually<T>(
   state?: () => unknown,
   deadline = DEADLINE,
 ): Promise<NonNullable<T>> {
-  const end = performance.now() + deadline
+  const end = performance.now() + patiently(deadline)
   for (;;) {
     const answer = await read()
     if (answer !== undefined && answer !== null && answer !== false) return answer
-    if (performance.now() > end) throw new Error(`${what} did not happen within ${deadline} ms: ${JSON.stringify(state?.())}`)
+    if (performance.now() > end)
+      throw new Error(`${what} did not happen within ${patiently(deadline)} ms: ${JSON.stringify(state?.())}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

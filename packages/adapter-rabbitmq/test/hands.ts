@@ -1,3 +1,4 @@
+import { patiently } from '@jobport/conformance'
 import { randomBytes } from 'node:crypto'
 import { createDriver, type RabbitMQDriver, type RabbitMQOptions } from '@jobport/adapter-rabbitmq'
 import { eventually } from './trial.ts'
@@ -39,7 +40,7 @@ export class Hands {
       const uid = crypto.randomUUID()
       return { version: 1, id: uid, uid, name: 'a', data: null, headers: {}, addedAt: Date.now(), attempts: 1, ...job }
     })
-    const results = await this.driver.publish(this.queue, messages, { signal: AbortSignal.timeout(10_000) })
+    const results = await this.driver.publish(this.queue, messages, { signal: AbortSignal.timeout(patiently(10_000)) })
     const refused = results.find(({ status }) => status !== 'added')
     if (refused) throw new Error(`not added: ${JSON.stringify(refused)}`)
   }

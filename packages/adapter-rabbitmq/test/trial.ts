@@ -8,7 +8,7 @@ import { patiently } from '@jobport/conformance'
 type AnyJobs = Record<string, unknown>
 
 /** ms, as all deadlines here: more where the machine is busy. */
-const DEADLINE = patiently(10_000)
+const DEADLINE = 10_000
 /** Of a call of a broker: as it is by default, ms. */
 const CALL = { deadline: patiently(10_000) }
 
@@ -78,11 +78,11 @@ export async function eventually<T>(
   state: () => unknown = () => '',
   deadline: number = DEADLINE,
 ): Promise<NonNullable<T>> {
-  const end = Date.now() + deadline
+  const end = Date.now() + patiently(deadline)
   for (;;) {
     const value = await look()
     if (value) return value
-    if (Date.now() > end) throw new Error(`${what} did not happen within ${deadline} ms ${JSON.stringify(state())}`)
+    if (Date.now() > end) throw new Error(`${what} did not happen within ${patiently(deadline)} ms ${JSON.stringify(state())}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
