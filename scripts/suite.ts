@@ -80,11 +80,13 @@ async function withBrokers(names: Set<BrokerName>, run: (urls: Record<string, st
 
 /** Two more at once than there are processors, for tests mostly wait; the first shows its report as it goes, each other in one piece at its end. */
 async function runLanes(chosen: readonly Lane[], flags: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally[]> {
-  const left = chosen.map(({ files }, index) => ({ files, hold: index > 0 && availableParallelism() > 1 }))
+  const left = chosen.map(({ files, isLoose }, index) => ({ files, isLoose, hold: index > 0 && availableParallelism() > 1 }))
   const tallies: Tally[] = []
   const runner = async (): Promise<void> => {
     for (let lane = left.shift(); lane; lane = left.shift()) {
-      tallies.push(await runMocha([...flags, ...lane.files], { env, signal: interrupted.signal, hold: lane.hold }))
+      const exit = lane.isLoose ? ['--exit'] : []
+      const args = [...flags, ...exit, ...lane.files]
+      tallies.push(await runMocha(args, { env, signal: interrupted.signal, hold: lane.hold }))
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() + 2 }, runner))

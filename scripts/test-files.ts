@@ -17,6 +17,8 @@ export type BrokerName = 'redis' | 'postgres' | 'rabbitmq' | 'nats'
 export interface Lane {
   readonly files: readonly string[]
   readonly brokers: readonly BrokerName[]
+  /** Whether its process may have things open once its tests have ended. */
+  readonly isLoose: boolean
 }
 
 /** Reads `memory,bullmq`. Absent: all. Throws on an unknown name. */
@@ -31,24 +33,33 @@ export function readAdapters(names: string | undefined): string[] {
 
 /**
  * Splits `chosen`, or else all test files of `adapters`: those of an adapter that needs a broker by adapter, the rest by
- * whether they need one; each further run of the suite stands alone. The longest come first.
+ * whether they need one. A suite takes as long as all else of its adapter, and saboteurs leave things open: each stands alone.
+ * What stands alone comes first: it takes longest, and what remains of an adapter does not meet its suite.
  */
 export function lanes(adapters: readonly string[], chosen: readonly string[]): Lane[] {
   const files = chosen.length > 0 ? chosen.map((file) => relative('.', file)) : globSync(PATTERNS).toSorted()
   const allowed = files.filter((file) => chosen.length > 0 || belongs(file, adapters))
+  const all = [...new Set(adapters.flatMap((name) => ADAPTERS[name] ?? []))]
+  const brokersOf = (name: string): readonly BrokerName[] => (name === 'alone' ? [] : (ADAPTERS[name] ?? all))
   const groups = Map.groupBy(allowed, (file) => (needsBroker(file) ? (adapterOf(file) ?? 'on brokers') : 'alone'))
-  // a second run of the suite for an adapter takes as long as all else of it
-  const further = [...groups].flatMap(([name, group]) => group.filter(isFurtherSuite).map((file) => ({ name, file })))
-  const brokers = [...new Set(adapters.flatMap((name) => ADAPTERS[name] ?? []))]
-  const main = [...Object.keys(ADAPTERS), 'on brokers', 'alone'].flatMap((name) => {
-    const group = groups.get(name)?.filter((file) => !isFurtherSuite(file))
-    return group?.length ? [{ files: group, brokers: name === 'alone' ? [] : (ADAPTERS[name] ?? brokers) }] : []
+  const names = [...Object.keys(ADAPTERS), 'on brokers', 'alone']
+  const single = (which: (file: string) => boolean, isLoose: boolean): Lane[] =>
+    names.flatMap((name) =>
+      (groups.get(name) ?? []).filter(which).map((file) => ({ files: [file], brokers: brokersOf(name), isLoose })),
+    )
+  const rest = names.flatMap((name) => {
+    const left = (groups.get(name) ?? []).filter((file) => !isSuite(file) && !areSaboteurs(file))
+    return left.length > 0 ? [{ files: left, brokers: brokersOf(name), isLoose: false }] : []
   })
-  return [...further.map(({ name, file }) => ({ files: [file], brokers: ADAPTERS[name] ?? brokers })), ...main]
+  return [...single(isSuite, false), ...single(areSaboteurs, true), ...rest]
 }
 
-function isFurtherSuite(file: string): boolean {
-  return /\/conformance-\w+\.test\.ts$/.test(file)
+function isSuite(file: string): boolean {
+  return /\/conformance(-\w+)?\.test\.ts$/.test(file)
+}
+
+function areSaboteurs(file: string): boolean {
+  return file.endsWith('/saboteurs.test.ts')
 }
 
 /** Files outside the adapters' folders belong to every choice, the broker helper's only to one that needs a broker. */
