@@ -85,6 +85,8 @@ describe('RabbitMQ, quick jobs of the ledger', function () {
     const stopping = worker.stop()
     gate.resolve()
     await stopping
+    // RabbitMQ confirms no hand-back
+    await eventually('the way back of what has not run', async () => (await queue.counts()).waiting === CONCURRENCY)
     expect(await queue.counts()).to.deep.equal({ waiting: CONCURRENCY, delayed: 0, active: 0, dead: 0 })
     await trial.worker(trial.broker(), ({ id }) => void ran.push(id), { concurrency: CONCURRENCY })
     await eventually('the rest', () => ran.length === ids.length)
