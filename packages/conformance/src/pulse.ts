@@ -1,5 +1,5 @@
 import { pause } from './wait.ts'
-import type { Queue } from '@jobport/core'
+import type { JobportError, Queue } from '@jobport/core'
 import type { Fallen } from './duplicates.ts'
 
 /** An answer that takes longer says that the machine, or the broker, had no time for anything that is quick, ms. */
@@ -38,16 +38,17 @@ export class Pulse {
     await this.#running
   }
 
+  /** Ends by itself once the broker is closed: a case that fails stops nothing. */
   async #run(queue: Queue): Promise<void> {
-    let planned = Date.now()
+    const { pace, late } = this.#rhythm
+    let from = Date.now()
     while (!this.#stopping.signal.aborted) {
-      // a process that gets no time asks late
-      const from = Math.min(planned, Date.now())
-      await queue.add('pulse', null).catch(() => undefined)
+      await queue.add('pulse', null).catch(({ code }: JobportError) => code === 'CLOSED' && this.#stopping.abort())
       const until = Date.now()
-      if (until - from > this.#rhythm.late) this.late.push({ blow: 'the broker answered late', from, until, workers: 'all' })
-      planned = until + this.#rhythm.pace
-      await pause(this.#rhythm.pace)
+      if (until - from > late) this.late.push({ blow: 'the broker answered late', from, until, workers: 'all' })
+      // a process that gets no time asks later than it planned
+      from = until + pace
+      await pause(pace)
     }
   }
 }
