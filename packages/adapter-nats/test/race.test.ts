@@ -118,7 +118,7 @@ describe('NATS, races', function () {
     })
 
     it('what another copy delivers before the leader has it is run all the same', async () => {
-      const queue = trial.broker({}, { deadline: PATIENCE }).queue(trial.name)
+      const queue = trial.broker({}, { deadline: Math.ceil(patiently(PATIENCE)) }).queue(trial.name)
       const ran = new Set<string>()
       await trial.worker(trial.broker(), ({ id }) => void ran.add(id), { concurrency: 50 })
       const added: string[] = []
@@ -184,9 +184,8 @@ async function race(trial: Trial, open: () => Broker): Promise<void> {
   const brokers = Array.from({ length: CONNECTIONS }, open)
   await Promise.all(brokers.map((broker) => broker.connect()))
   const jobs = Array.from({ length: IDS }, (_, i) => ({ name: 'a', data: i, options: { id: `same-${i}` } }))
-  const receipts = (
-    await Promise.all(brokers.map((broker) => broker.queue(trial.name).addMany(jobs, { deadline: PATIENCE })))
-  ).flat()
+  const deadline = Math.ceil(patiently(PATIENCE))
+  const receipts = (await Promise.all(brokers.map((broker) => broker.queue(trial.name).addMany(jobs, { deadline })))).flat()
   expect(receipts).to.have.length(CONNECTIONS * IDS)
   const added = receipts.filter((receipt) => receipt.added)
   expect(new Set(added.map(({ id }) => id)).size).to.equal(IDS)

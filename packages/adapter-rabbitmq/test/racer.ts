@@ -12,7 +12,7 @@ process.send!('ready')
 
 async function race(): Promise<void> {
   const jobs = Array.from({ length: Number(ids) }, (_, i) => ({ name: 'a', data: i, options: { id: `same-${i}` } }))
-  const receipts = (await Promise.all(brokers.map((broker) => broker.queue(name).addMany(jobs, { deadline: 45_000 })))).flat()
+  const receipts = (await Promise.all(brokers.map((broker) => broker.queue(name).addMany(jobs, { deadline: 120_000 })))).flat()
   process.send!({ added: receipts.filter(({ added }) => added).map(({ id }) => id), answered: receipts.length })
   await Promise.all(brokers.map((broker) => broker.close()))
   process.disconnect()

@@ -33,6 +33,8 @@ export async function refusal(
 }
 
 export const DEADLINE = 15_000
+/** What core gives an add, ms. */
+export const ADDING = 10_000
 
 /** Waits for `done`; see `wait.ts`. Counts as an assertion. */
 export async function until(

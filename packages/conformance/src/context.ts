@@ -10,14 +10,14 @@ import {
   type WorkerOptions,
 } from '@jobport/core'
 import type { Delivery, Driver, Features } from '@jobport/core/driver'
-import { expect, until, DEADLINE } from './assert.ts'
+import { expect, until, ADDING, DEADLINE } from './assert.ts'
 import { Child, type ChildTask } from './child.ts'
 import { duplicatesOf } from './duplicates.ts'
 import { violations, type Added } from './history.ts'
 import { FaultProxy } from './proxy.ts'
 import { Story } from './story.ts'
 import { tidied, tidiedInTurn } from './tidied.ts'
-import { difference, within } from './wait.ts'
+import { difference, patiently, within } from './wait.ts'
 import { wireOf } from './wire.ts'
 import type { Breakable } from './breakable.ts'
 import type { Harness } from './harness.ts'
@@ -88,7 +88,7 @@ export class Context {
 
   /** Another client of the same broker. */
   readonly broker = (options: BrokerOptions = {}, driver: Driver = this.harness.createDriver()): Broker => {
-    const broker = new Broker(driver, options)
+    const broker = new Broker(driver, { deadline: Math.ceil(patiently(ADDING)), ...options })
     broker.on('error', (error) => this.story.errors.push(error))
     this.#brokers.push(broker)
     return broker

@@ -142,7 +142,7 @@ export class Ledger implements LedgerApi {
       heard?.()
     }
     const item = new Pending(entry, { ...how, told, over })
-    this.#patience.watch(item)
+    if (!signal) this.#patience.watch(item)
     const heard = signal && onAbort(signal, () => this.#giveUp(item))
     this.#outbox.add(item)
     if (signal?.aborted) this.#giveUp(item)
