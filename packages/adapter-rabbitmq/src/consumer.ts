@@ -147,6 +147,7 @@ export class RabbitMQConsumer implements Consumer {
       prefetch,
       quorum,
       publisher,
+      standing: () => topology.standing(queue),
       member: { answer: (question) => this.#answer(session, question) },
       onMessage: (raw) => this.#meet({ session, raw }),
       onLack: () => this.#adapt(),

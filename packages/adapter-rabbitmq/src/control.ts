@@ -36,21 +36,27 @@ const ANSWER_DEADLINE = 1_000
 const OBEY_DEADLINE = 5_000
 const JOIN_DEADLINE = 5_000
 
-/** Makes a worker known and lets it be asked; ends with the channel. */
+/** Makes a worker known and lets it be asked. Ends with the channel, which it closes once the queue is deleted. */
 export async function join(channel: Channel, { control, members }: Names, publisher: Publisher, member: Member): Promise<void> {
   const mailbox = `${control}.${randomUUID()}`
   const reply = async (question: Question, to: string): Promise<void> => {
     const content = Buffer.from(JSON.stringify(await member.answer(question)))
     await publisher.send({ exchange: '', key: to }, { content, properties: { persistent: false }, copy: '' })
   }
+  const leave = (): void =>
+    void Promise.resolve()
+      .then(() => channel.close())
+      .catch(() => {})
   const enter = async (): Promise<void> => {
     await channel.assertQueue(mailbox, { exclusive: true, autoDelete: true })
     await channel.bindQueue(mailbox, control, '')
     const listen = (message: { content: Buffer; properties: { replyTo: unknown } } | null): void => {
       if (message) void reply(message.content.toString() as Question, String(message.properties.replyTo)).catch(() => {})
+      else leave()
     }
     await channel.consume(mailbox, listen, { noAck: true })
-    await channel.consume(members, () => {}, { noAck: true })
+    // it holds nothing: all that can come is that it was deleted
+    await channel.consume(members, leave, { noAck: true })
   }
   await within(JOIN_DEADLINE, 'joining the workers', enter())
 }

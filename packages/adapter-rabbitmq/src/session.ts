@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly quorum: boolean
   readonly publisher: Publisher
   readonly member: Member
+  /** Resolves once nobody removes the queue: to consume from it meanwhile takes the connection down. */
+  readonly standing: () => Promise<void>
   readonly onMessage: (message: ConsumeMessage) => void
   /** Of {@link Session.lacks}. */
   readonly onLack: () => void
@@ -109,9 +111,10 @@ export class Session {
   }
 
   async #consume(priority = 0): Promise<string | undefined> {
+    const { names, quorum, standing, onMessage } = this.#options
+    await standing()
     const work = this.#work
-    if (!work) return undefined
-    const { names, quorum, onMessage } = this.#options
+    if (!work || this.#isOver) return undefined
     const receive = (message: ConsumeMessage | null): void => {
       if (message) {
         this.#follow(message)

@@ -180,6 +180,7 @@ export const processFaults: readonly Case[] = [
       await quiet(300, 'another run', () => story.tally())
       exactly(['before', 'dead', ...ids], story.ids('active'), 'started')
       expect(await queue.counts()).to.deep.equal({ waiting: 0, delayed: 0, active: 0, dead: 0 })
+      if (features.pause) await outlivesPause(ctx, other)
     },
   },
   {
@@ -230,4 +231,19 @@ async function startsOn(child: Child): Promise<void> {
     'a running job',
     () => child.reports,
   )
+}
+
+/** Drops a paused queue under its worker: it is not paused any more, and the worker hears of the next pause. */
+async function outlivesPause({ queue, completed, counted, story }: Context, other: Context['queue']): Promise<void> {
+  const before = story.of('completed').length
+  await queue.pause()
+  await other.drop()
+  await insist(RECOVERY, () => other.add('a', 1, { id: 'unpaused', deadline: 2_000 }))
+  await completed(before + 1, RECOVERY)
+  await queue.pause()
+  await queue.add('a', 1, { id: 'held' })
+  await quiet(300, 'a start while paused', () => story.tally())
+  await counted({ waiting: 1 })
+  await queue.resume()
+  await completed(before + 2)
 }
