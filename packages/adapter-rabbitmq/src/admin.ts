@@ -161,9 +161,12 @@ export class RabbitMQAdmin implements QueueAdmin {
   }
 
   async drop(): Promise<void> {
-    await this.#options.letters.close()
-    await this.#options.ledgers.forget(this.#queue)
-    await this.#options.topology.drop(this.#queue)
+    const { letters, ledgers, emptying, topology, settings } = this.#options
+    await letters.close()
+    await ledgers.forget(this.#queue)
+    // a shared chain stays, and would bring them back
+    if (settings.delays === 'shared') await emptying.run(this.#queue, undefined)
+    await topology.drop(this.#queue)
   }
 
   /** A message that moves is in no queue for a moment: of two looks, the one that sees more is right. */
