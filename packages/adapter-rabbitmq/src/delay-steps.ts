@@ -32,3 +32,18 @@ function digits(): number[] {
 export function pattern(level: number, digit: number): string {
   return `${'*.'.repeat(LEVELS - 1 - level)}${digit}.#`
 }
+
+/** Where a message was published to, or dead-lettered to, last. */
+export interface Address {
+  readonly exchange: string
+  readonly routingKey: string
+}
+
+/** ms that are left of a message's delay: above 0 if it left the chain at an exchange that had no queue for its next step. */
+export function leftOf({ exchange, routingKey }: Address, delays: DelayNames): number {
+  if (exchange === '') return 0
+  const level = levels().find((each) => delays.exchange(each) === exchange)
+  if (level === undefined) return 0
+  const digits = routingKey.split('.').slice(LEVELS - 1 - level, LEVELS)
+  return digits.reduce((ms, digit) => ms * 16 + Number(digit), 0)
+}

@@ -76,7 +76,7 @@ export class Dismantling {
   async #removeChain({ work, delays }: Names, steps: readonly string[]): Promise<void> {
     for (let from = 0; from < steps.length; from += DIGITS) await this.#delete(work, steps.slice(from, from + DIGITS), [])
     const exchanges = [...levels().map((level) => delays.exchange(level)), delays.out, delays.registry, delays.parking]
-    await this.#delete(work, [delays.registry, delays.parking], exchanges)
+    await this.#delete(work, [delays.registry, delays.parking, delays.watched], exchanges)
   }
 
   async #delete(what: string, queues: readonly string[], exchanges: readonly string[]): Promise<void> {

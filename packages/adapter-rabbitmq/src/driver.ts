@@ -13,6 +13,7 @@ import {
 } from '@jobport/core/driver'
 import { RabbitMQAdmin } from './admin.ts'
 import { Calls } from './calls.ts'
+import { ChainWatch } from './chain-watch.ts'
 import { Client } from './client.ts'
 import { RabbitMQConsumer } from './consumer.ts'
 import { Control } from './control.ts'
@@ -75,7 +76,8 @@ export class RabbitMQDriver implements Driver {
     const { publishing, tending } = this.#client
     this.#calls = new Calls(tending)
     this.#policies = new ServerPolicies(this.#settings, (error) => this.#listener?.error(error))
-    this.#topology = new Topology(this.#calls, new Calls(publishing), this.#settings, this.#policies)
+    const watch = new ChainWatch(tending)
+    this.#topology = new Topology(this.#calls, new Calls(publishing), this.#settings, this.#policies, watch)
     this.#control = new Control(tending, this.#calls, this.#topology.markArguments)
     this.#publisher = new Publisher(publishing)
     this.#post = new Post(this.#publisher, this.#topology)

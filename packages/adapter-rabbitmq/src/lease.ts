@@ -3,7 +3,7 @@ import { JobportError } from '@jobport/core/driver'
 import { toJobportError } from './faults.ts'
 import { LeasedJob, type LeasedJobFields } from './leased-job.ts'
 import { handBackLater, LedgerSteps } from './ledger-steps.ts'
-import { copyOf, newLetter, type DeadNote, type Reading } from './mapping.ts'
+import { copyOf, newLetter, unchanged, type DeadNote, type Reading } from './mapping.ts'
 import { crashesOf, PlainSteps, type InHand } from './plain-steps.ts'
 import type { InHand as Delivered, LedgerApi, Verdict } from './ledger/api.ts'
 import type { Claim } from './ledger/entries.ts'
@@ -38,6 +38,8 @@ export class Leasing {
   /** `undefined`: there is nothing to run, and the message is taken care of. At once if only its queue knows the job. */
   lease(hand: InHand): LeasedJob | Promise<LeasedJob | undefined> {
     this.#heed(hand)
+    const left = this.#post.left(hand.queue, hand.raw.fields)
+    if (left > 0) return this.#postpone(hand, left)
     const earlier = this.#held.get(hand.reading.message.uid)
     if (earlier?.isSettling) return settled(earlier).then(() => this.#lease(hand))
     return this.#lease(hand)
@@ -52,6 +54,17 @@ export class Leasing {
     this.#early.add(queue)
     const what = `a policy limits the length of ${String(full.queue)}, so that delayed jobs start early`
     this.#report(new JobportError('SERVER_UNSUITABLE', `${queue}: ${what}`))
+  }
+
+  async #postpone(hand: InHand, left: number): Promise<undefined> {
+    const { queue, raw, reading, session } = hand
+    try {
+      await this.#post.postpone(queue, unchanged(raw, reading), left)
+      await session.ack(raw)
+    } catch (error) {
+      handBackSoon(hand, RETRY)
+      throw error
+    }
   }
 
   #lease(hand: InHand): LeasedJob | Promise<LeasedJob | undefined> {

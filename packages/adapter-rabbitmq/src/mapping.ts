@@ -122,6 +122,20 @@ export function copyOf({ content, properties }: NativeMessage, { message }: Read
   }
 }
 
+type Own = Omit<Options.Publish, 'headers'> & { readonly headers?: Table }
+
+/** The same message once more, without what the broker wrote on it. */
+export function unchanged({ content, properties }: NativeMessage, { copy }: Reading): Wire {
+  const { headers, expiration: _, userId: __, ...rest } = properties as Own
+  const own = Object.entries(headers ?? {}).filter(([name]) => !isBrokers(name))
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined)
+  return {
+    content,
+    copy,
+    properties: { ...Object.fromEntries(given), headers: Object.fromEntries(own), mandatory: true, persistent: true },
+  }
+}
+
 /** Never more than amqplib can write: of a message of ours all, of another client's what finds room, its job's headers first. */
 function copiedHeaders(headers: Table, policy: string | undefined, { from }: Travel, dead: DeadNote | undefined): Table {
   const { jobport: written = policy, ...others } = headers

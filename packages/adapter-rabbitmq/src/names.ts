@@ -32,8 +32,13 @@ export interface DelayNames {
   readonly out: string
   /** Tells which queues of the chain there are: a key for each that exists. */
   readonly registry: string
-  /** What came out and had no queue to go to. */
+  /**
+   * Where a message goes whose next step is missing, because another connection has dropped the queue and made it anew: to the
+   * work queue. A shared chain, which nobody drops, has a queue here for what comes out when its own is gone.
+   */
   readonly parking: string
+  /** Holds nothing: its consumers are those who add delayed jobs. That it is deleted tells them that the chain is. */
+  readonly watched: string
   /** One word of a routing key, for whom the job is. */
   readonly address: string
 }
@@ -55,6 +60,7 @@ export function namesOf(prefix: string, queue: string, delays: 'queue' | 'shared
       out: `${chain}.out`,
       registry: `${chain}.registry`,
       parking: `${chain}.parking`,
+      watched: `${chain}.watched`,
       // a dot would end the word
       address: queue.replaceAll('.', ':'),
     },

@@ -1,4 +1,5 @@
 import { JobportError } from '@jobport/core/driver'
+import { leftOf, type Address } from './delay-steps.ts'
 import { isMissing } from './faults.ts'
 import type { Sent } from './outlet.ts'
 import type { Publisher } from './publisher.ts'
@@ -50,6 +51,17 @@ export class Post {
     const sent = await this.#send(queue, wire, { delay }, AbortSignal.timeout(COPY_DEADLINE))
     if (sent.status !== 'added') this.#topology.forget(queue)
     confirmed(sent)
+  }
+
+  /** ms that a message of `queue` has yet to wait, which left the chain of delays before its time. */
+  left(queue: string, address: Address): number {
+    return leftOf(address, this.#topology.names(queue).delays)
+  }
+
+  /** Back into the chain of delays, which is declared again: a step of it was missing. Rejects if it may not be stored. */
+  async postpone(queue: string, wire: Wire, delay: number): Promise<void> {
+    this.#topology.forget(queue)
+    await this.forward(queue, wire, delay)
   }
 
   /** Into the dead letters. Rejects if it may not be stored. */

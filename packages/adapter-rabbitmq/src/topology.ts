@@ -2,10 +2,11 @@ import { JobportError } from '@jobport/core/driver'
 import { isForeign } from './faults.ts'
 import { digitsOf, levels, pattern, stepsOf } from './delay-steps.ts'
 import { Dismantling } from './dismantling.ts'
-import { LEVELS, namesOf, type Names } from './names.ts'
+import { LEVELS, namesOf, type DelayNames, type Names } from './names.ts'
 import { tally } from './tally.ts'
 import type { Channel } from 'amqplib'
 import type { Calls } from './calls.ts'
+import type { ChainWatch } from './chain-watch.ts'
 import type { ServerPolicies } from './server-policies.ts'
 import type { Settings } from './settings.ts'
 
@@ -26,14 +27,16 @@ export class Topology {
   readonly #probes: Calls
   readonly #settings: Settings
   readonly #policies: ServerPolicies
+  readonly #watch: ChainWatch
   readonly #dismantling: Dismantling
   readonly #made = new Map<string, Promise<void>>()
   readonly #ready = new Set<string>()
   readonly #direct = new Map<string, Route>()
 
   /** `probes` publish, and so go over the connection that the broker may stop reading from. */
-  constructor(calls: Calls, probes: Calls, settings: Settings, policies: ServerPolicies) {
+  constructor(calls: Calls, probes: Calls, settings: Settings, policies: ServerPolicies, watch: ChainWatch) {
     this.#policies = policies
+    this.#watch = watch
     this.#calls = calls
     this.#probes = probes
     this.#settings = settings
@@ -155,7 +158,7 @@ export class Topology {
   }
 
   async #ensureChain(queue: string): Promise<void> {
-    const { delays } = this.names(queue)
+    const { work, delays } = this.names(queue)
     // takes what asks whether there is a queue, and keeps nothing
     const empty = { ...this.#quorum(), 'x-max-length': 0 }
     const options = { durable: true, alternateExchange: delays.parking }
@@ -164,17 +167,23 @@ export class Topology {
     await this.#once(queue, `${queue} chain`, async () => {
       await this.#together(what, [
         (channel) => channel.assertExchange(delays.parking, 'fanout', { durable: true }),
-        (channel) => channel.assertQueue(delays.parking, { durable: true, arguments: this.#quorum() }),
+        (channel) => channel.assertQueue(this.#chainQueue(delays), { durable: true, arguments: this.#quorum() }),
         (channel) => channel.assertQueue(delays.registry, { durable: true, arguments: empty }),
         ...levels().map((level) => (channel: Channel) => channel.assertExchange(delays.exchange(level), 'topic', options)),
       ])
       await this.#together(what, [
-        (channel) => channel.bindQueue(delays.parking, delays.parking, ''),
+        (channel) => channel.bindQueue(this.#settings.delays === 'shared' ? delays.parking : work, delays.parking, ''),
         ...levels().map(
           (level) => (channel: Channel) => channel.bindExchange(below(level), delays.exchange(level), pattern(level, 0)),
         ),
       ])
+      if (this.#settings.delays === 'queue') await this.#watch.keep(delays.watched, () => this.forget(queue))
     })
+  }
+
+  /** A shared chain keeps what comes out for a queue that is gone. Any other can be dropped, which its users must hear of. */
+  #chainQueue({ parking, watched }: DelayNames): string {
+    return this.#settings.delays === 'shared' ? parking : watched
   }
 
   async #ensureStep(queue: string, level: number, digit: number): Promise<void> {

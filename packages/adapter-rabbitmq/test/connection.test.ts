@@ -113,7 +113,7 @@ describe('RabbitMQ connections', function () {
     const queues = await shown('queues')
     const steps = [...queues].filter(([name]) => STEP.test(name))
     const named = [...queues.keys()].filter((name) => !name.startsWith(':control.') && !STEP.test(name))
-    expect(named).to.have.members(['', ':failed', ':ledger', ':members', ':delay-v1.parking', ':delay-v1.registry'])
+    expect(named).to.have.members(['', ':failed', ':ledger', ':members', ':delay-v1.watched', ':delay-v1.registry'])
     expect(queues.get('')).to.deep.include({ type: 'quorum', durable: true })
     expect(queues.get('')!.arguments).to.deep.include({
       'x-delivery-limit': -1,

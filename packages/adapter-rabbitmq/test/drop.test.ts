@@ -5,6 +5,14 @@ import type { Broker } from '@jobport/core'
 const ROUNDS = 40
 /** From this round on with jobs of the ledger, whose processes need two seconds to see that it is another one. */
 const KNOWN = 31
+/** ms. */
+const DELAY = 0x111
+/** Of the chain of delays, each of which the delay takes. */
+const STEPS = [
+  [2, 1],
+  [1, 1],
+  [0, 1],
+] as const
 
 describe('RabbitMQ, a queue that is removed while it is worked', function () {
   this.timeout(240_000)
@@ -71,5 +79,46 @@ describe('RabbitMQ, a queue that is removed while it is worked', function () {
       const error = await channel.checkQueue(name).catch((thrown: unknown) => thrown)
       expect(error, name).to.include({ code: 404 })
     }
+  })
+  it('makes a delay queue that is missing anew, and starts what would have gone through it once, and not early', async () => {
+    const [producer, other] = [trial.broker(), trial.broker()]
+    const queue = producer.queue(trial.name)
+    await Promise.all([queue, other.queue(trial.name)].map((each) => each.add('a', 'before', { delay: DELAY })))
+    for (const [level, digit] of STEPS) {
+      const channel = await trial.channel()
+      await channel.deleteQueue(`${trial.work}:delay-v1.${level}.${digit}`)
+      const jobs = [`of ${level}.${digit}`, `${level}.${digit} of the ledger`]
+      const since = Date.now()
+      await queue.add('a', jobs[0], { delay: DELAY })
+      await queue.add('a', jobs[1], { delay: DELAY, id: `job-${level}`, headers: { 'x-tenant': 'é' } })
+      const starts = new Map<unknown, number[]>()
+      const worker = await trial.worker(other, ({ data, headers, attempt, crashes }) => {
+        expect([attempt, crashes]).to.deep.equal([1, 0])
+        if (data === jobs[1]) expect(headers).to.deep.equal({ 'x-tenant': 'é' })
+        starts.set(data, [...(starts.get(data) ?? []), Date.now() - since])
+      })
+      await eventually('both', () => jobs.every((job) => starts.has(job)))
+      for (const job of jobs) expect(starts.get(job)![0]).to.be.at.least(DELAY)
+      await eventually('nothing more', async () => (await queue.counts()).waiting === 0)
+      for (const job of jobs) expect(starts.get(job)).to.have.length(1)
+      await worker.stop()
+    }
+  })
+  it('takes its delayed jobs out of a chain that is shared, and no others', async () => {
+    const broker = trial.broker({ delays: 'shared', prefix: 'drops' })
+    const [mine, others] = [broker.queue(trial.name), broker.queue(`${trial.name}-2`)]
+    for (const queue of [mine, others]) {
+      await queue.add('a', 'plain', { delay: 5_000 })
+      await queue.add('a', 'of the ledger', { delay: 5_000, id: 'given' })
+    }
+    await mine.drop()
+    await mine.add('a', 'after', { delay: 6_000 })
+    const ran: string[] = []
+    for (const queue of [mine, others])
+      broker.worker(queue.name, ({ data }) => void ran.push(`${queue === mine ? 1 : 2} ${String(data)}`))
+    await eventually('the last', () => ran.includes('1 after'))
+    await eventually('the others', () => ran.length >= 3)
+    expect(ran.toSorted()).to.deep.equal(['1 after', '2 of the ledger', '2 plain'])
+    await Promise.all([mine.drop(), others.drop()])
   })
 })

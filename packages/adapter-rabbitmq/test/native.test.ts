@@ -150,7 +150,7 @@ describe('RabbitMQ, native', function () {
       ':failed',
       ':ledger',
       ':members',
-      ':delay-v1.parking',
+      ':delay-v1.watched',
       ':delay-v1.registry',
       ':delay-v1.0.1',
       ':delay-v1.1.1',

@@ -103,6 +103,7 @@ describe('RabbitMQ settings', () => {
         ...Object.values(own),
         delays.out,
         delays.parking,
+        delays.watched,
         delays.exchange(0),
         delays.queue(0, 1),
         `address ${delays.address}`,
