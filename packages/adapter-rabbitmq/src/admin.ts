@@ -25,8 +25,6 @@ import type { Topology } from './topology.ts'
 
 /** Longer than a message takes from one queue to the next, ms. */
 const MOVING = 30
-/** Longer than it takes from when it is due to its work queue, ms. */
-const LATE = 1_000
 
 /** How many. */
 interface Resting {
@@ -257,12 +255,10 @@ function isValid(letter: Letter, ledger: LedgerApi | undefined): boolean {
 /** Of its messages, those of jobs that live. The ledger knows of those that it recorded, wherever they are just now. */
 function resting(messages: Resting, ledger: LedgerApi | undefined, { delays }: Settings): Resting {
   const tombs = tombsOf(ledger)
-  const now = Date.now()
-  const due = ledger?.state.counts(now).delayed ?? 0
-  const moving = ledger?.state.counts(now - LATE).delayed ?? 0
+  const { waiting = 0, delayed: due = 0 } = ledger?.state.counts() ?? {}
   // a shared chain does not tell whose messages it holds
   const inChain = delays === 'shared' ? due : messages.delayed - tombs.delayed
-  const live = Math.max(0, messages.waiting - tombs.waiting + inChain, moving)
+  const live = Math.max(0, messages.waiting - tombs.waiting + inChain, waiting + due)
   const delayed = Math.min(live, Math.max(0, inChain, due))
   return { waiting: live - delayed, delayed }
 }
