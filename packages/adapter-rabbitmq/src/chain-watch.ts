@@ -1,5 +1,12 @@
+import { within } from './deadline.ts'
+import { isMissing, toJobportError } from './faults.ts'
 import type { Channel } from 'amqplib'
 import type { Link } from './link.ts'
+
+/** ms. */
+const DEADLINE = 5_000
+/** Of a channel that ends meanwhile. */
+const TRIES = 3
 
 /** What is consumed on one channel. */
 interface Watching {
@@ -19,7 +26,19 @@ export class ChainWatch {
 
   /** Calls `onGone` once: when `queue`, which holds nothing, is deleted, or when nobody would tell that any more. */
   async keep(queue: string, onGone: () => void): Promise<void> {
-    const { channel, onGone: listeners } = (this.#watching ??= this.#open())
+    for (let tries = 1; ; tries++) {
+      const watching = (this.#watching ??= this.#open())
+      try {
+        return await within(DEADLINE, `watching ${queue}`, this.#consume(watching, queue, onGone))
+      } catch (error) {
+        this.#end(watching)
+        // one queue that is missing ends the channel of all
+        if (isMissing(error) || tries === TRIES) throw toJobportError(error, `watching ${queue}`)
+      }
+    }
+  }
+
+  async #consume({ channel, onGone: listeners }: Watching, queue: string, onGone: () => void): Promise<void> {
     const isWatched = listeners.has(queue)
     listeners.set(queue, onGone)
     if (isWatched) return
@@ -28,24 +47,23 @@ export class ChainWatch {
       listeners.delete(queue)
       listener?.()
     }
-    try {
-      await (await channel).consume(queue, (message) => message ?? gone(), { noAck: true })
-    } catch (error) {
-      listeners.delete(queue)
-      throw error
-    }
+    await (await channel).consume(queue, (message) => message ?? gone(), { noAck: true })
   }
 
   #open(): Watching {
-    const onGone = new Map<string, () => void>()
-    const channel = this.#link.channel()
-    const watching = { channel, onGone }
-    const end = (): void => {
-      if (this.#watching === watching) this.#watching = undefined
-      for (const listener of onGone.values()) listener()
-      onGone.clear()
-    }
-    channel.then((opened) => opened.once('close', end), end)
+    const watching = { channel: this.#link.channel(), onGone: new Map<string, () => void>() }
+    watching.channel.then(
+      (channel) => channel.once('close', () => this.#end(watching)),
+      () => {},
+    )
     return watching
+  }
+
+  #end(watching: Watching): void {
+    if (this.#watching === watching) this.#watching = undefined
+    const listeners = [...watching.onGone.values()]
+    watching.onGone.clear()
+    for (const listener of listeners) listener()
+    void watching.channel.then((channel) => channel.close()).catch(() => {})
   }
 }

@@ -17,6 +17,8 @@ type Stored = Exclude<Sent, { readonly status: 'returned' }>
 export class Post {
   readonly #publisher: Publisher
   readonly #topology: Topology
+  /** By queue: the last message that is sent once more. */
+  readonly #again = new Map<string, Promise<unknown>>()
 
   constructor(publisher: Publisher, topology: Topology) {
     this.#publisher = publisher
@@ -27,7 +29,8 @@ export class Post {
   async send(queue: string, wire: Wire, delay: number, signal?: AbortSignal): Promise<Stored> {
     const since = Date.now()
     for (let tries = 1; ; tries++) {
-      const sent = await this.#send(queue, wire, { delay, since }, signal)
+      const sending = (): Promise<Sent> => this.#send(queue, wire, { delay, since }, signal)
+      const sent = await (tries === 1 ? sending() : this.#inTurn(queue, sending))
       // an exchange may have gone as well: the broker then closes the channel
       if (sent.status !== 'added') this.#topology.forget(queue)
       if (sent.status !== 'returned') return sent
@@ -71,6 +74,16 @@ export class Post {
     const sent = await this.#publisher.send({ exchange: '', key: failed }, wire, AbortSignal.timeout(COPY_DEADLINE))
     if (sent.status === 'returned') this.#topology.forget(queue)
     confirmed(sent)
+  }
+
+  /** What came back is sent again in the order of its calls. */
+  #inTurn(queue: string, sending: () => Promise<Sent>): Promise<Sent> {
+    const turn = (this.#again.get(queue) ?? Promise.resolve()).then(sending)
+    this.#again.set(queue, turn)
+    void turn.then(() => {
+      if (this.#again.get(queue) === turn) this.#again.delete(queue)
+    })
+    return turn
   }
 
   /** Never rejects. */
