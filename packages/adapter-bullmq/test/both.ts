@@ -10,8 +10,8 @@ export const STORES: readonly { readonly store: string; readonly url: string }[]
   { store: 'PostgreSQL', url: process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/jobport' },
 ]
 
-/** So short that a lost lease shows within a test. */
-export const QUICK = { lockDuration: 1_500, stalledInterval: 400 }
+/** Short, so that a lost lease shows within a test; as long as the machine needs to keep one. */
+export const QUICK = { lockDuration: Math.ceil(patiently(1_500)), stalledInterval: 400 }
 
 /** A driver without core, and one queue. */
 export class Bare {

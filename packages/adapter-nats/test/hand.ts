@@ -1,6 +1,6 @@
 import { NatsDriver, type NatsOptions } from '@jobport/adapter-nats'
 import type { Consumer, Delivery, Message, PublishResult } from '@jobport/core/driver'
-import { eventually } from './trial.ts'
+import { ACK_WAIT, eventually } from './trial.ts'
 
 const NEVER = new AbortController().signal
 
@@ -13,9 +13,9 @@ export class Hand {
   readonly #queue: string
   #made = 0
 
-  /** With leases of 1.5 s, unless told otherwise. */
+  /** With leases of `ACK_WAIT`, unless told otherwise. */
   static async open(url: string, queue: string, options: NatsOptions = {}): Promise<Hand> {
-    const hand = new Hand(new NatsDriver({ url, ackWait: 1_500, ...options }), queue)
+    const hand = new Hand(new NatsDriver({ url, ackWait: ACK_WAIT, ...options }), queue)
     await hand.driver.connect({ down: () => {}, up: () => {}, error: (error) => hand.errors.push(error) })
     return hand
   }

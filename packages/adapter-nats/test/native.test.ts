@@ -3,7 +3,7 @@ import { headers } from '@nats-io/transport-node'
 import { expect } from 'chai'
 import type { Broker, Job, JobportError } from '@jobport/core'
 import { jetstream } from '@nats-io/jetstream'
-import { eventually, Trial } from './trial.ts'
+import { ACK_WAIT, eventually, Trial } from './trial.ts'
 
 describe('NATS, native', () => {
   let trial: Trial
@@ -48,7 +48,7 @@ describe('NATS, native', () => {
       ['w7', `jobport.${trial.name}.w.7.*.*`],
     ])
     for (const config of configs) {
-      expect(config).to.include({ ack_policy: 'explicit', ack_wait: 1_500_000_000, max_deliver: -1, max_ack_pending: -1 })
+      expect(config).to.include({ ack_policy: 'explicit', ack_wait: ACK_WAIT * 1_000_000, max_deliver: -1, max_ack_pending: -1 })
     }
   })
 

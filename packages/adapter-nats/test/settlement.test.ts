@@ -2,9 +2,8 @@ import { expect } from 'chai'
 import { patiently } from '@jobport/conformance'
 import type { Delivery, JobError, JobportError } from '@jobport/core/driver'
 import { Hand } from './hand.ts'
-import { eventually, Trial } from './trial.ts'
+import { ACK_WAIT, eventually, Trial } from './trial.ts'
 
-const ACK_WAIT = 1_500
 const ERROR: JobError = { name: 'Error', message: 'no' }
 const TOO_MUCH = 'x'.repeat(1_100_000)
 

@@ -7,8 +7,9 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 
 type AnyJobs = Record<string, unknown>
 
-/** So short that a lost lease shows within a test. */
-const QUICK = { ackWait: 1_500 }
+/** Short, so that a lost lease shows within a test; as long as the machine needs to keep one, ms. */
+export const ACK_WAIT: number = Math.ceil(patiently(1_500))
+const QUICK = { ackWait: ACK_WAIT }
 /** ms, as all deadlines here: more where the machine is busy. */
 const DEADLINE = 8_000
 /** Of a call of a broker: as it is by default, ms. */

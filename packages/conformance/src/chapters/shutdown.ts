@@ -2,8 +2,12 @@ import { connect, JobportError, type Worker } from '@jobport/core'
 import { expect, quiet, refusal, until, within } from '../assert.ts'
 import { answers, callsOf } from '../calls.ts'
 import { intercepted } from '../intercepted.ts'
+import { patiently } from '../wait.ts'
 import type { Case } from '../case.ts'
 import type { AnyJobs, Context } from '../context.ts'
+
+/** Before core gives up a driver that does not stop, ms: who is given more is not found out. */
+const CORE_WAITS = 4_000
 
 /** How workers and brokers stop while the broker is there. */
 export const shutdown: readonly Case[] = [
@@ -110,11 +114,12 @@ export const shutdown: readonly Case[] = [
       const closing = broker()
       await work(() => 1, { concurrency: 5 }, { broker: closing })
       await quiet(500, 'a run', () => story.tally())
-      await within(1_000, 'stopping an idle worker', first.stop())
-      await within(1_000, 'closing an idle broker', closing.close())
-      const soon = broker()
-      await work(() => 1, {}, { broker: soon })
-      await within(1_000, 'closing a worker that has just begun to wait', soon.close())
+      const soon = Math.min(1_000, CORE_WAITS / patiently(1))
+      await within(soon, 'stopping an idle worker', first.stop())
+      await within(soon, 'closing an idle broker', closing.close())
+      const late = broker()
+      await work(() => 1, {}, { broker: late })
+      await within(soon, 'closing a worker that has just begun to wait', late.close())
     },
   },
   {
