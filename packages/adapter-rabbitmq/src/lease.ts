@@ -174,8 +174,11 @@ export class Leasing {
 
 type Claimed = Omit<Claim, 'type'>
 
-/** What the ledger is to know of a job. */
-export function claimOf({ message, copy, travel }: Pick<Reading, 'message' | 'copy' | 'travel'>): Claimed {
+/** What the ledger is to know of a job. `since`: when its delay began, epoch ms; of a message that came from elsewhere it is not known. */
+export function claimOf(
+  { message, copy, travel }: Pick<Reading, 'message' | 'copy' | 'travel'>,
+  since: number = message.addedAt,
+): Claimed {
   const { id, uid, addedAt, dedup, delay } = message
   const { from, ledger: { seen } = { seen: 0 } } = travel
   const body = JSON.stringify(message)
@@ -187,7 +190,7 @@ export function claimOf({ message, copy, travel }: Pick<Reading, 'message' | 'co
     body: body.length <= MOST_BODY ? body : JSON.stringify({ ...message, data: null }),
   }
   if (dedup) claim.until = addedAt + dedup.ttl
-  if (delay !== undefined && delay > 0) claim.dueAt = addedAt + Math.ceil(delay)
+  if (delay !== undefined && delay > 0) claim.dueAt = since + Math.ceil(delay)
   if (from) claim.from = from
   return claim
 }

@@ -22,8 +22,9 @@ export async function record(
 ): Promise<PublishResult | 'missing'> {
   const travel = { ...firstTravel(ledger), ...(from && { from }) }
   const wire = toWire(message, travel)
+  const since = Date.now()
   const sent = await post.send(queue, wire, message.delay ?? 0, signal)
-  return sent.status === 'added' ? claim(ledger, claimOf({ message, copy: wire.copy, travel }), signal) : sent
+  return sent.status === 'added' ? claim(ledger, claimOf({ message, copy: wire.copy, travel }, since), signal) : sent
 }
 
 /** The same for several new ones without a delay. Never rejects. */
