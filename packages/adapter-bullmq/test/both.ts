@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { BullMQDriver, type BullMQOptions } from '@jobport/adapter-bullmq'
 import type { JobportError } from '@jobport/core'
 import type { Consumer, Delivery, DriverListener, Message, PublishResult } from '@jobport/core/driver'
+import { LEASE } from './lease.ts'
 import { eventually } from './trial.ts'
 
 export const STORES: readonly { readonly store: string; readonly url: string }[] = [
@@ -10,8 +11,7 @@ export const STORES: readonly { readonly store: string; readonly url: string }[]
   { store: 'PostgreSQL', url: process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/jobport' },
 ]
 
-/** Short, so that a lost lease shows within a test; as long as the machine needs to keep one. */
-export const QUICK = { lockDuration: Math.ceil(patiently(1_500)), stalledInterval: 400 }
+export const QUICK = { lockDuration: LEASE, stalledInterval: 400 }
 
 /** A driver without core, and one queue. */
 export class Bare {

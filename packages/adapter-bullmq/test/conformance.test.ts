@@ -1,10 +1,10 @@
 import { openBroker } from '@jobport/brokers'
-import { certify, patiently } from '@jobport/conformance'
+import { certify } from '@jobport/conformance'
 import { createDriver } from '@jobport/adapter-bullmq'
+import { LEASE } from './lease.ts'
 import { corrupt } from './corrupt.ts'
 
 /** ms: short, for cases wait until it has run out; longer where a process that gets no time cannot renew it. */
-const LEASE = Math.round(patiently(1_500))
 
 const redis = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'
 const url = `${redis}?lockDuration=${LEASE}&stalledInterval=500`

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { BullMQDriver, type BullMQOptions } from '@jobport/adapter-bullmq'
-import { patiently } from '@jobport/conformance'
 import { Broker, type JobportError, type Queue } from '@jobport/core'
 import type { RunningBroker } from '@jobport/brokers'
+import { LEASE } from './lease.ts'
 import { RedisCluster } from './redis-cluster.ts'
 import { infoOf, MASTER, Sentinels } from './sentinels.ts'
 import { eventually } from './trial.ts'
 
-const QUICK = { lockDuration: Math.ceil(patiently(1_500)), stalledInterval: 500 }
+const QUICK = { lockDuration: LEASE, stalledInterval: 500 }
 /** From the kill until jobs flow again, ms. */
 const RECOVERY = 30_000
 /** Copying is asynchronous: what was accepted so shortly before the kill may be gone, ms. */

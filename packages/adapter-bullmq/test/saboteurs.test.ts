@@ -1,11 +1,12 @@
 import { expect } from 'chai'
 // loaded before mocha looks for new globals
 import { BullMQDriver } from '@jobport/adapter-bullmq'
-import { patiently, saboteurs, spoiledHarness, trySaboteurs } from '@jobport/conformance'
+import { saboteurs, spoiledHarness, trySaboteurs } from '@jobport/conformance'
+import { LEASE } from './lease.ts'
 
 // What the suite's saboteurs on memory cannot show: processes that are frozen, connections that are cut.
 
-const url = `${process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'}?lockDuration=${Math.ceil(patiently(1_500))}&stalledInterval=500`
+const url = `${process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'}?lockDuration=${LEASE}&stalledInterval=500`
 const module = new URL(import.meta.resolve('@jobport/adapter-bullmq'))
 
 describe('saboteurs on a broker', () => {

@@ -10,12 +10,12 @@ import {
   type Processor,
   type WorkerOptions as PlainOptions,
 } from 'bullmq'
+import { LEASE } from './lease.ts'
 
 type AnyJobs = Record<string, unknown>
 type Seen = Readonly<Record<string, unknown>>
 
-/** So short that a lost lease shows within a test. */
-const QUICK = { lockDuration: Math.ceil(patiently(1_500)), stalledInterval: 500 }
+const QUICK = { lockDuration: LEASE, stalledInterval: 500 }
 /** ms, as all deadlines here: more where the machine is busy. */
 const DEADLINE = 8_000
 /** Of a call of a broker: as it is by default, ms. */

@@ -1,15 +1,15 @@
 import { openBroker } from '@jobport/brokers'
-import { certify, patiently } from '@jobport/conformance'
+import { certify } from '@jobport/conformance'
 import { createDriver } from '@jobport/adapter-nats'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { corrupt } from './corrupt.ts'
+import { ACK_WAIT } from './trial.ts'
 
 /** ms: short, for cases wait until it has run out; longer where a process that gets no time cannot renew it. */
-const LEASE = Math.round(patiently(1_500))
 
 const servers = (process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222').replace(/^nats:\/\//, '')
-const url = `nats://${servers}?ackWait=${LEASE}`
+const url = `nats://${servers}?ackWait=${ACK_WAIT}`
 const module = new URL(import.meta.resolve('@jobport/adapter-nats'))
 certify({
   name: 'nats',

@@ -7,7 +7,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 
 type AnyJobs = Record<string, unknown>
 
-/** Short, so that a lost lease shows within a test; as long as the machine needs to keep one, ms. */
+/** Short, so that a lost lease shows within a test, but as long as this machine needs to keep one, ms. */
 export const ACK_WAIT: number = Math.ceil(patiently(1_500))
 const QUICK = { ackWait: ACK_WAIT }
 /** ms, as all deadlines here: more where the machine is busy. */
