@@ -3,8 +3,6 @@ import { certify } from '@jobport/conformance'
 import { createDriver } from '@jobport/adapter-bullmq'
 import { LEASE } from './lease.ts'
 
-/** ms: short, for cases wait until it has run out; longer where a process that gets no time cannot renew it. */
-
 const url = `${process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/jobport'}?lockDuration=${LEASE}&stalledInterval=500`
 const module = new URL(import.meta.resolve('@jobport/adapter-bullmq'))
 certify({

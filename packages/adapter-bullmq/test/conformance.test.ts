@@ -4,8 +4,6 @@ import { createDriver } from '@jobport/adapter-bullmq'
 import { LEASE } from './lease.ts'
 import { corrupt } from './corrupt.ts'
 
-/** ms: short, for cases wait until it has run out; longer where a process that gets no time cannot renew it. */
-
 const redis = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'
 const url = `${redis}?lockDuration=${LEASE}&stalledInterval=500`
 const module = new URL(import.meta.resolve('@jobport/adapter-bullmq'))

@@ -6,8 +6,6 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { corrupt } from './corrupt.ts'
 import { ACK_WAIT } from './trial.ts'
 
-/** ms: short, for cases wait until it has run out; longer where a process that gets no time cannot renew it. */
-
 const servers = (process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222').replace(/^nats:\/\//, '')
 const url = `nats://${servers}?ackWait=${ACK_WAIT}`
 const module = new URL(import.meta.resolve('@jobport/adapter-nats'))

@@ -5,7 +5,7 @@ import type { Link } from './link.ts'
 
 /** ms. */
 const DEADLINE = 5_000
-/** Of a channel that ends meanwhile. */
+/** How often to try when the channel ends meanwhile. */
 const TRIES = 3
 
 /** What is consumed on one channel. */
@@ -15,7 +15,7 @@ interface Watching {
   readonly onGone: Map<string, () => void>
 }
 
-/** Tells when a queue is deleted, by whomever: RabbitMQ then cancels its consumers. */
+/** Notices when a queue is deleted, no matter by whom: RabbitMQ then cancels its consumers. */
 export class ChainWatch {
   readonly #link: Link
   #watching: Watching | undefined
@@ -24,7 +24,7 @@ export class ChainWatch {
     this.#link = link
   }
 
-  /** Calls `onGone` once: when `queue`, which holds nothing, is deleted, or when nobody would tell that any more. */
+  /** Calls `onGone` once: when `queue`, which holds nothing, is deleted, or when its deletion could no longer be noticed. */
   async keep(queue: string, onGone: () => void): Promise<void> {
     for (let tries = 1; ; tries++) {
       const watching = (this.#watching ??= this.#open())

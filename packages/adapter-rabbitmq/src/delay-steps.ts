@@ -39,9 +39,8 @@ export interface Address {
   readonly routingKey: string
 }
 
-/** ms that are left of a message's delay: above 0 if it left the chain at an exchange that had no queue for its next step. */
+/** Returns what is left of a message's delay, ms: above 0 if it left the chain at an exchange without a queue for its next step. */
 export function leftOf({ exchange, routingKey }: Address, delays: DelayNames): number {
-  if (exchange === '') return 0
   const level = levels().find((each) => delays.exchange(each) === exchange)
   if (level === undefined) return 0
   const digits = routingKey.split('.').slice(LEVELS - 1 - level, LEVELS)

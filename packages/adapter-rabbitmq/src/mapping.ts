@@ -128,11 +128,10 @@ type Own = Omit<Options.Publish, 'headers'> & { readonly headers?: Table }
 export function unchanged({ content, properties }: NativeMessage, { copy }: Reading): Wire {
   const { headers, expiration: _, userId: __, ...rest } = properties as Own
   const own = Object.entries(headers ?? {}).filter(([name]) => !isBrokers(name))
-  const given = Object.entries(rest).filter(([, value]) => value !== undefined)
   return {
     content,
     copy,
-    properties: { ...Object.fromEntries(given), headers: Object.fromEntries(own), mandatory: true, persistent: true },
+    properties: { ...rest, headers: Object.fromEntries(own), mandatory: true, persistent: true },
   }
 }
 

@@ -33,11 +33,11 @@ export interface DelayNames {
   /** Tells which queues of the chain there are: a key for each that exists. */
   readonly registry: string
   /**
-   * Where a message goes whose next step is missing, because another connection has dropped the queue and made it anew: to the
-   * work queue. A shared chain, which nobody drops, has a queue here for what comes out when its own is gone.
+   * Takes a message whose next step is missing to the work queue: another connection has dropped the queue and used it again.
+   * A shared chain, which nobody drops, has a queue here for messages whose work queue is gone.
    */
   readonly parking: string
-  /** Holds nothing: its consumers are those who add delayed jobs. That it is deleted tells them that the chain is. */
+  /** Holds nothing. Producers of delayed jobs consume it: when it is deleted, so is the chain. */
   readonly watched: string
   /** One word of a routing key, for whom the job is. */
   readonly address: string

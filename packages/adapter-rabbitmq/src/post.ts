@@ -56,9 +56,10 @@ export class Post {
     confirmed(sent)
   }
 
-  /** ms that a message of `queue` has yet to wait, which left the chain of delays before its time. */
+  /** Returns how long a message of `queue` has yet to wait, ms: above 0 if it left the chain of delays too early. */
   left(queue: string, address: Address): number {
-    return leftOf(address, this.#topology.names(queue).delays)
+    // most messages never were in the chain
+    return address.exchange === '' ? 0 : leftOf(address, this.#topology.names(queue).delays)
   }
 
   /** Back into the chain of delays, which is declared again: a step of it was missing. Rejects if it may not be stored. */

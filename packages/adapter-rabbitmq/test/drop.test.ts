@@ -80,7 +80,7 @@ describe('RabbitMQ, a queue that is removed while it is worked', function () {
       expect(error, name).to.include({ code: 404 })
     }
   })
-  it('makes a delay queue that is missing anew, and starts what would have gone through it once, and not early', async () => {
+  it('replaces a missing delay queue, and starts the jobs that need it once and not early', async () => {
     const [producer, other] = [trial.broker(), trial.broker()]
     const queue = producer.queue(trial.name)
     await Promise.all([queue, other.queue(trial.name)].map((each) => each.add('a', 'before', { delay: DELAY })))
@@ -104,6 +104,7 @@ describe('RabbitMQ, a queue that is removed while it is worked', function () {
       await worker.stop()
     }
   })
+
   it('takes its delayed jobs out of a chain that is shared, and no others', async () => {
     const broker = trial.broker({ delays: 'shared', prefix: 'drops' })
     const [mine, others] = [broker.queue(trial.name), broker.queue(`${trial.name}-2`)]

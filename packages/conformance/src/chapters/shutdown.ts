@@ -6,7 +6,7 @@ import { patiently } from '../wait.ts'
 import type { Case } from '../case.ts'
 import type { AnyJobs, Context } from '../context.ts'
 
-/** Before core gives up a driver that does not stop, ms: who is given more is not found out. */
+/** Core gives up a driver that does not stop after 5 s. A case that waits as long cannot notice it, ms. */
 const CORE_WAITS = 4_000
 
 /** How workers and brokers stop while the broker is there. */
