@@ -1,7 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { isRefusal } from './faults.ts'
 import { isFinal, isScheduled, tombstoneWrite, uidOf } from './mapping.ts'
 import { placeOf, type Names } from './names.ts'
-import type { Records } from './records.ts'
+import type { Expectation, Records, Write } from './records.ts'
 import type { StoredRecord } from './stored-record.ts'
 import type { Topology } from './topology.ts'
 
@@ -9,6 +10,8 @@ import type { Topology } from './topology.ts'
 const TTL = 10_000
 /** A job can come due, be taken or be run again meanwhile: so often. */
 const TRIES = 20
+/** ms. */
+const IN_FLIGHT_PAUSE = 10
 
 /** The newest sequence that each priority's consumer has delivered. */
 export type Delivered = ReadonlyMap<number, number>
@@ -60,7 +63,7 @@ export async function removeById(token: string, records: Records, topology: Topo
     const intent = state === 'x' ? undefined : await intend(newest, records)
     const end = intent === undefined ? 'moved' : await decide(newest, intent, await delivered(topology, records.names), records)
     if (end !== 'moved') return end === 'removed'
-    await new Promise((resolve) => setTimeout(resolve, tries * 5))
+    await pause(tries * 5)
   }
   return false
 }
@@ -106,13 +109,28 @@ async function decide(
   const { token } = placeOf(record.subject)
   const uid = uidOf(record)
   const decision = tombstoneWrite(records.names.removed(token, uid), uid, 'final', TTL)
-  const decided = await unlessConflict(records.write(decision, { seq: intent, of: records.names.any(token) }))
-  if (decided === undefined) {
+  if (!(await conclude(decision, { seq: intent, of: records.names.any(token) }, records))) {
     await records.remove(intent)
-    return 'moved'
+    // its record is gone: unless it came due before that, nothing is left to move
+    const newest = isDelayed ? await records.last(records.names.any(token)) : record
+    return newest && uidOf(newest) === uid ? 'moved' : 'removed'
   }
   if (!isDelayed) await records.remove(record.seq)
   return 'removed'
+}
+
+/** Whether the decision is written: not if the intent does not stand any more. Another write to the same id holds it up for a moment only. */
+async function conclude(decision: Write, intent: Expectation, records: Records): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await records.write(decision, intent)
+      return true
+    } catch (error) {
+      if (isRefusal(error, 'conflict')) return false
+      if (!isRefusal(error, 'inFlight') || tries === TRIES) throw error
+      await pause(IN_FLIGHT_PAUSE)
+    }
+  }
 }
 
 async function unlessConflict(write: Promise<number>): Promise<number | undefined> {
