@@ -44,9 +44,9 @@ export class NatsAdmin implements QueueAdmin {
     return this.#look(none, async () => {
       const end = Date.now() + COUNT_PATIENCE
       for (;;) {
-        const { held, ...counts } = await this.#count()
+        const { held, isOneMoment, ...counts } = await this.#count()
         // a consumer hears of a new job a moment after its publisher
-        if (held === counts.waiting + counts.active) return counts
+        if (isOneMoment && held === counts.waiting + counts.active) return counts
         // of a priority that no worker has looked for yet, there is no consumer
         if (Date.now() > end) return { ...counts, waiting: Math.max(0, held - counts.active) }
         await pause(COUNT_PAUSE)
@@ -123,16 +123,32 @@ export class NatsAdmin implements QueueAdmin {
   }
 
   /** `held`: what lies in the stream to be run. */
-  async #count(): Promise<Record<JobState | 'held', number>> {
-    const [consumers, held, delayed, dead] = await Promise.all([
+  async #count(): Promise<Record<JobState | 'held', number> & { readonly isOneMoment: boolean }> {
+    const before = await this.#countOthers()
+    const [consumers, held] = await Promise.all([
       this.#topology.consumers(this.#names),
       this.#records.count(this.#names.waiting('*')),
+    ])
+    const after = await this.#countOthers()
+    const sum = (read: (info: { num_pending: number; num_ack_pending: number }) => number): number =>
+      [...consumers.values()].reduce((total, info) => total + read(info), 0)
+    return {
+      waiting: sum((info) => info.num_pending),
+      delayed: Math.max(before.delayed, after.delayed),
+      active: sum((info) => info.num_ack_pending),
+      dead: Math.max(before.dead, after.dead),
+      held,
+      isOneMoment: before.delayed === after.delayed && before.dead === after.dead,
+    }
+  }
+
+  /** What neither waits for a worker nor is with one. A job that changes sides while others are counted would be counted nowhere. */
+  async #countOthers(): Promise<{ delayed: number; dead: number }> {
+    const [delayed, dead] = await Promise.all([
       this.#records.count(this.#names.delayed('*')),
       this.#records.count(this.#names.dead()),
     ])
-    const sum = (read: (info: { num_pending: number; num_ack_pending: number }) => number): number =>
-      [...consumers.values()].reduce((total, info) => total + read(info), 0)
-    return { waiting: sum((info) => info.num_pending), delayed, active: sum((info) => info.num_ack_pending), dead, held }
+    return { delayed, dead }
   }
 
   async #listLive(state: JobState, limit: number, after: number): Promise<Page> {
