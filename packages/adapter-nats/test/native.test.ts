@@ -122,7 +122,7 @@ describe('NATS, native', () => {
   })
 
   it('keeps the record and the result of a completed job for as long as `keep` says', async () => {
-    const brief = await trial.broker({ keep: 3_000 }).connect()
+    const brief = await trial.broker({ keep: 3_000, ackWait: 1_500 }).connect()
     await trial.worker(brief, () => ({ sum: 3 }))
     await brief.queue(trial.name).add('a', 1, { id: 'x' })
     const { manager } = await trial.plain()
@@ -184,7 +184,7 @@ describe('NATS, native', () => {
     const other = trial.broker()
     await trial.worker(other, () => {})
     expect(await workers()).to.equal(1)
-    const child = fork(new URL('./leaver.ts', import.meta.url), [`${trial.url}?ackWait=1500`, trial.name])
+    const child = fork(new URL('./leaver.ts', import.meta.url), [`${trial.url}?ackWait=${ACK_WAIT}`, trial.name])
     try {
       await eventually('two processes', async () => (await workers()) === 2)
     } finally {
