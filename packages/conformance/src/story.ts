@@ -46,6 +46,12 @@ export class Story {
     return this.of(event).map(({ id }) => id)
   }
 
+  /** Those of `ids` that have not completed yet. */
+  missing(ids: readonly string[]): string[] {
+    const done = new Set(this.ids('completed'))
+    return ids.filter((id) => !done.has(id))
+  }
+
   /** For the history checker. */
   history(): HistoryEvent[] {
     return causal(this.entries).flatMap(({ event, uid, at, retryIn }): HistoryEvent[] => {
